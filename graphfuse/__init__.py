@@ -1,0 +1,81 @@
+"""graphfuse: from brain data to graphs, and from graphs to honest diagnoses."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+# Public name -> the module that holds it; imported when first used, so that `import graphfuse` stays quick.
+_HOME = {
+    "AddFusion": "graphfuse.fusion",
+    "Adjacency": "graphfuse.kernels",
+    "Atlas": "graphfuse.atlas",
+    "ChebConv": "graphfuse.nn.conv",
+    "Cohort": "graphfuse.cohort",
+    "ConcatFusion": "graphfuse.fusion",
+    "Confounds": "graphfuse.estimators.baselines",
+    "CrossValidation": "graphfuse.evaluate.result",
+    "FunctionalGraph": "graphfuse.graph.subject",
+    "FusionClassifier": "graphfuse.estimators.fusion_classifier",
+    "GATConv": "graphfuse.nn.conv",
+    "GCNConv": "graphfuse.nn.conv",
+    "GatedFusion": "graphfuse.fusion",
+    "GraphEncoder": "graphfuse.nn.encoder",
+    "GraphFuseError": "graphfuse.errors",
+    "Graphs": "graphfuse.graph.graphs",
+    "KNearest": "graphfuse.graph.sparsify",
+    "LinearSVM": "graphfuse.estimators.svm",
+    "MLP": "graphfuse.estimators.mlp",
+    "Majority": "graphfuse.estimators.baselines",
+    "MeanOfRidges": "graphfuse.estimators.ridge",
+    "MorphometricGraph": "graphfuse.graph.subject",
+    "PopulationClassifier": "graphfuse.estimators.population_classifier",
+    "PopulationGraph": "graphfuse.graph.population",
+    "Ridge": "graphfuse.estimators.ridge",
+    "Signal": "graphfuse.signal",
+    "Splits": "graphfuse.evaluate.splits",
+    "TangentSpace": "graphfuse.connectome.tangent",
+    "Threshold": "graphfuse.graph.sparsify",
+    "TopDensity": "graphfuse.graph.sparsify",
+    "cross_validate": "graphfuse.evaluate.cross_validation",
+    "edge_importance": "graphfuse.explain",
+    "fetch_abide": "graphfuse.read.abide",
+    "functional_connectivity": "graphfuse.connectome.functional",
+    "integrated_gradients": "graphfuse.explain",
+    "leak_columns": "graphfuse.evaluate.leaks",
+    "list_atlases": "graphfuse.atlas",
+    "load_abide": "graphfuse.read.abide",
+    "load_atlas": "graphfuse.atlas",
+    "load_model": "graphfuse.estimators.saving",
+    "morphometric_similarity": "graphfuse.connectome.morphometric",
+    "network_importance": "graphfuse.explain",
+    "plot_calibration": "graphfuse.plot",
+    "plot_connectome": "graphfuse.plot",
+    "plot_importance": "graphfuse.plot",
+    "plot_roc": "graphfuse.plot",
+    "plot_scores": "graphfuse.plot",
+    "plot_sites": "graphfuse.plot",
+    "read_cohort": "graphfuse.read",
+    "region_importance": "graphfuse.explain",
+    "save_model": "graphfuse.estimators.saving",
+    "simulate_cohort": "graphfuse.simulate",
+    "view_connectome": "graphfuse.plot",
+    "view_importance": "graphfuse.plot",
+    "write_cohort": "graphfuse.write",
+    "write_report": "graphfuse.report",
+}
+
+__all__ = sorted([*_HOME, "__version__"])
+
+
+def __getattr__(name: str):
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("graphfuse")
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'graphfuse' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

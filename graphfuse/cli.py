@@ -1,0 +1,236 @@
+"""The command line: every command reads files, calls the package, and says what it wrote."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from graphfuse.errors import GraphFuseError
+
+app = typer.Typer(
+    help="From brain data to graphs, and from graphs to honest diagnoses.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Manifest = Annotated[Path, typer.Argument(help="cohort.toml, see examples/")]
+Root = Annotated[Path | None, typer.Option(help="Folder that the manifest's paths start from, instead of its own.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first bad subject instead of leaving him out.")]
+Out = Annotated[Path, typer.Option(help="Folder to write into.")]
+
+
+def main() -> None:
+    """Run a command; a GraphFuseError becomes one line on stderr and exit code 2."""
+    warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+    warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
+    try:
+        app()
+    except GraphFuseError as error:
+        who = f" (subject {error.subject})" if error.subject else ""
+        print(f"error: {' '.join(str(error).split())}{who}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+@app.command()
+def demo(out: Out = Path("demo"), seed: int = 0) -> None:
+    """Simulate a cohort, evaluate, explain and report it, in under a minute."""
+    from graphfuse.demo import run_demo
+
+    run_demo(out, seed)
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder to write the cohort into.")], subjects: int = 200, seed: int = 0
+) -> None:
+    """Write a simulated cohort: cohort.toml, tables, series and its truth."""
+    from graphfuse.simulate import simulate_cohort
+    from graphfuse.write import write_cohort
+
+    write_cohort(simulate_cohort(subjects, seed=seed), out)
+    print(f"{subjects} subjects in {out}. Next: graphfuse check {out / 'cohort.toml'}")
+
+
+@app.command()
+def check(manifest: Manifest, root: Root = None, strict: Strict = False) -> None:
+    """Say what is there, what is wrong, who is left out, and which columns give the class away."""
+    from graphfuse.evaluate.leaks import leak_columns
+
+    cohort = _read(manifest, root, strict)
+    print(cohort)
+    _print_counts("Left out", cohort.exclusions["reason"])
+    _print_counts("Masked regions", cohort.unusable().eval("modality + ': ' + region"))
+    groups = len(set(cohort.groups))
+    print(f"Independent groups (people, families, equal scans): {groups} of {len(cohort)} subjects")
+    if cohort.target is not None:
+        table = leak_columns(cohort.phenotypes.drop(columns=cohort.target), cohort.y)
+        for verdict, title in (("leak", "Columns that give the class away"), ("confound", "Confounds")):
+            part = table[table["verdict"] == verdict]
+            print(f"{title}: {len(part)}")
+            for row in part.itertuples():
+                print(f"  {row.column}: {row.reason}")
+    _leave(cohort)
+
+
+@app.command()
+def evaluate(
+    manifest: Manifest,
+    out: Out,
+    models: Annotated[str, typer.Option(help="Names, comma-separated; `default` is every built-in model.")] = "default",
+    folds: int = 10,
+    repeats: int = 1,
+    leave_site_out: Annotated[bool, typer.Option("--leave-site-out")] = False,
+    jobs: Annotated[int, typer.Option(help="Processes.")] = 1,
+    seed: int = 0,
+    root: Root = None,
+    strict: Strict = False,
+) -> None:
+    """Score models on the same folds and write tables and report.html; goes on where it was killed."""
+    from graphfuse.evaluate.cross_validation import cross_validate
+    from graphfuse.evaluate.models import models_by_name
+    from graphfuse.evaluate.run_folder import write_run
+    from graphfuse.evaluate.splits import Splits
+
+    cohort = _read(manifest, root, strict)
+    chosen = models_by_name(cohort, [name.strip() for name in models.split(",") if name.strip()])
+    splits = Splits(folds=folds, repeats=repeats, leave_site_out=leave_site_out, random_state=seed)
+    result = cross_validate(chosen, cohort, splits, baselines="none", n_jobs=jobs, out=out)
+    arguments = {"manifest": str(manifest.resolve()), "root": str(root.resolve()) if root else None, "models": models,
+                 "folds": folds, "repeats": repeats, "leave_site_out": leave_site_out, "seed": seed}  # fmt: skip
+    write_run(result, out, arguments)
+    print(result.table().to_string())
+    print(result.verdict())
+    _explain_and_report(result, out, arguments)
+    _leave(cohort)
+
+
+@app.command()
+def explain(folder: Annotated[Path, typer.Argument(help="A folder that `evaluate` has written.")]) -> None:
+    """Write importance.tsv and the pictures of a finished evaluation."""
+    from graphfuse.evaluate.run_folder import write_table
+    from graphfuse.explain import region_importance
+
+    result, _ = _finished(folder)
+    importance = region_importance(result)
+    write_table(importance, folder / "importance.tsv")
+    print(importance.head(20).to_string(index=False))
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(help="A folder that `evaluate` has written.")]) -> None:
+    """Write report.html of a finished evaluation anew."""
+    result, arguments = _finished(folder)
+    _explain_and_report(result, folder, arguments)
+
+
+@app.command()
+def fit(
+    manifest: Manifest,
+    out: Annotated[Path, typer.Option(help="Model file to write.")],
+    model: Annotated[str, typer.Option(help="Name of one model.")] = "fusion",
+    include_cohort: Annotated[bool, typer.Option("--include-cohort")] = False,
+    root: Root = None,
+    strict: Strict = False,
+) -> None:
+    """Fit one model on all subjects of a cohort and save it for `predict`."""
+    from graphfuse.estimators.saving import save_model
+    from graphfuse.evaluate.cross_validation import withheld
+    from graphfuse.evaluate.models import models_by_name
+
+    cohort = _read(manifest, root, strict)
+    chosen = models_by_name(cohort, [model])[model]
+    fitted = chosen.fit(cohort.blind(drop=withheld(cohort)), cohort.y)
+    save_model(fitted, out, include_cohort=include_cohort)
+    print(f"{model} of {len(cohort)} subjects in {out}")
+    _leave(cohort)
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="A file that `fit` has written.")],
+    manifest: Manifest,
+    out: Annotated[Path | None, typer.Option(help="Table to write; default: print it.")] = None,
+    root: Root = None,
+    strict: Strict = False,
+) -> None:
+    """Predict the subjects of a cohort with a saved model."""
+    import pandas as pd
+
+    from graphfuse.estimators.saving import load_model
+    from graphfuse.evaluate.run_folder import write_table
+
+    fitted, cohort = load_model(model), _read(manifest, root, strict)
+    table = pd.DataFrame(fitted.predict_proba(cohort), columns=[f"p_{name}" for name in fitted.class_names_])
+    table.insert(0, "subject", cohort.subjects)
+    if out is None:
+        print(table.to_csv(sep="\t", index=False), end="")
+    else:
+        write_table(table, out)
+    _leave(cohort)
+
+
+@app.command()
+def inspect(model: Annotated[Path, typer.Argument(help="A file that `fit` has written.")]) -> None:
+    """List everything that a model file holds."""
+    from graphfuse.estimators.saving import inspect_model
+
+    for name, value in inspect_model(model).items():
+        print(f"{name}: {value}")
+
+
+@app.command()
+def atlases() -> None:
+    """List the atlases that come with graphfuse."""
+    from graphfuse.atlas import list_atlases
+
+    print(list_atlases().to_string(max_colwidth=70))
+
+
+def _read(manifest: Path, root: Path | None, strict: bool):
+    from graphfuse.read import read_cohort
+
+    return read_cohort(manifest, root=root, strict=strict)
+
+
+def _finished(folder: Path):
+    """The result and the arguments of a run that `evaluate` has finished."""
+    from graphfuse.evaluate.run_folder import read_arguments, read_run
+
+    arguments = read_arguments(folder)
+    root = arguments["root"]
+    return read_run(folder, _read(Path(arguments["manifest"]), Path(root) if root else None, False)), arguments
+
+
+def _explain_and_report(result, folder: Path, arguments: dict) -> None:
+    from graphfuse.evaluate.run_folder import write_table
+    from graphfuse.explain import region_importance
+    from graphfuse.report import write_report
+
+    importance = None
+    if result.fitted:
+        importance = region_importance(result)
+        write_table(importance, folder / "importance.tsv")
+    shown = {key: value for key, value in arguments.items() if key not in ("manifest", "root")}
+    print(f"Report: {write_report(result, folder / 'report.html', importance=importance, arguments=shown)}")
+
+
+def _print_counts(title: str, values) -> None:
+    counts = values.value_counts()
+    print(f"{title}: {int(counts.sum())}")
+    for value, count in counts.items():
+        print(f"  {count} x {value}")
+
+
+def _leave(cohort) -> None:
+    """Exit code 1 when subjects were left out, so that a script notices."""
+    if len(cohort.exclusions):
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""Functional connectivity of time series: covariance, correlation, precision, partial correlation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphfuse._check import check_option
+from graphfuse.connectome.series import Batch, equal_length_batches, subject_arrays
+from graphfuse.connectome.shrinkage import ESTIMATORS
+from graphfuse.errors import InvalidOption, NonFinite, NotPositiveDefinite
+
+Series = Sequence | Tensor | np.ndarray
+
+
+def covariance(series: Series, estimator="empirical", *, usable=None, device="cpu", dtype=torch.float64) -> Tensor:
+    """Covariance of every pair of regions: ``S = X^T X / T``, shrunk if asked.
+
+    Equals nilearn's ``ConnectivityMeasure(kind="covariance")`` with ``EmpiricalCovariance`` or ``LedoitWolf``. An
+    unusable region has 0 off the diagonal and the mean usable variance on it: the matrix stays positive definite.
+
+    Parameters
+    ----------
+    series : sequence of (T_i, R), or (B, T, R), or (T, R)
+        Time series, frames by regions; lengths may differ.
+    estimator : str
+        ``"empirical"`` or ``"ledoit-wolf"``, a key of `ESTIMATORS`.
+    usable : array (B, R) bool or None
+        Regions to use; the others influence nothing. None: all.
+    device, dtype
+        Where and in which precision; float64 by default, for a covariance is there to be inverted.
+
+    Returns
+    -------
+    Tensor (B, R, R)
+
+    Raises
+    ------
+    UnusableRegion
+        A region that counts as usable is constant.
+    NonFinite
+        A NaN or an infinity in a usable region, or values too large for `dtype`.
+    ShortSeries, ShapeMismatch, InvalidOption, MissingModality
+    """
+    return _per_subject(_covariance, series, estimator, usable, device, dtype, at_least=dtype)
+
+
+def correlation(series: Series, estimator="empirical", *, usable=None, device="cpu", dtype=torch.float32) -> Tensor:
+    """Pearson correlation of every pair of regions: ``r_ij = s_ij / sqrt(s_ii s_jj)`` of the z-scored series.
+
+    Equals nilearn's ``ConnectivityMeasure(kind="correlation", standardize=True)`` with ``EmpiricalCovariance``, or with
+    ``LedoitWolf`` (shrinkage of the z-scored series). The diagonal is exactly 1; an unusable region has 0 elsewhere.
+
+    Arguments, result and errors are those of `covariance`; float32 by default.
+    """
+    return _per_subject(_correlation, series, estimator, usable, device, dtype, at_least=dtype)
+
+
+def precision(series: Series, estimator="ledoit-wolf", *, usable=None, device="cpu", dtype=torch.float64) -> Tensor:
+    """Inverse covariance of the usable regions: ``P = S^-1``, computed in float64.
+
+    Equals nilearn's ``ConnectivityMeasure(kind="precision")``. An unusable region has 0 off the diagonal and the
+    inverse of the mean usable variance on it.
+
+    Arguments and result are those of `covariance`.
+
+    Raises
+    ------
+    NotPositiveDefinite
+        The covariance has no inverse: fewer frames than regions, or regions that are combinations of others.
+    UnusableRegion, NonFinite, ShortSeries, ShapeMismatch, InvalidOption, MissingModality
+    """
+    return _per_subject(_precision, series, estimator, usable, device, dtype, at_least=torch.float64)
+
+
+def partial_correlation(
+    series: Series, estimator="ledoit-wolf", *, usable=None, device="cpu", dtype=torch.float64
+) -> Tensor:
+    """Correlation of two regions given all others: ``r_ij = -p_ij / sqrt(p_ii p_jj)``, ``P = S^-1``, in float64.
+
+    Equals nilearn's ``ConnectivityMeasure(kind="partial correlation")``. The diagonal is exactly 1; an unusable region
+    has 0 elsewhere and is not among "all others".
+
+    Arguments, result and errors are those of `precision`.
+    """
+    return _per_subject(_partial_correlation, series, estimator, usable, device, dtype, at_least=torch.float64)
+
+
+KINDS = {
+    "correlation": correlation,
+    "covariance": covariance,
+    "partial": partial_correlation,
+    "precision": precision,
+}
+
+
+def functional_connectivity(
+    series: Series, kind="correlation", estimator: str | None = None, *, usable=None, device="cpu", dtype=None
+) -> Tensor:
+    """Connectivity of the given kind, (B, R, R): ``KINDS[kind](series, ...)``.
+
+    Parameters
+    ----------
+    series, usable, device
+        As for `covariance`.
+    kind : str
+        A key of `KINDS`.
+    estimator, dtype
+        None: what the kind takes by default.
+
+    Errors are those of `precision`.
+    """
+    given = {"estimator": estimator, "dtype": dtype}
+    given = {name: value for name, value in given.items() if value is not None}
+    return KINDS[check_option("kind", kind, KINDS)](series, usable=usable, device=device, **given)
+
+
+def fisher_z(r: Tensor | np.ndarray) -> Tensor:
+    """Fisher's z of correlations: ``z = atanh(r)``, ``|r|`` clipped at ``1 - 1e-7``: ``|z| < 8.5``, the diagonal too.
+
+    Parameters
+    ----------
+    r : array (...)
+        Correlations; float32 or float64, kept.
+
+    Raises
+    ------
+    NonFinite
+        A NaN or an infinity among the correlations.
+    InvalidOption
+        A value beyond 1 by more than rounding: these are not correlations.
+    """
+    r = torch.as_tensor(r)
+    if not r.isfinite().all():
+        raise NonFinite("r must be finite; mask unusable regions before the correlation.")
+    if (r.abs() > 1 + 1e-5).any():
+        raise InvalidOption(
+            f"r must lie in [-1, 1]; got {float(r.abs().max()):.3g}. Pass correlations, not covariances."
+        )
+    return torch.atanh(r.clamp(-1 + 1e-7, 1 - 1e-7))
+
+
+def _per_subject(matrix: Callable, series, estimator, usable, device, dtype, at_least) -> Tensor:
+    """Apply `matrix`(batch, estimate) -> (b, R, R) to batches of equal length, in `at_least` that precision."""
+    estimate = ESTIMATORS[check_option("estimator", estimator, ESTIMATORS)]
+    arrays = subject_arrays(series)
+    n_regions = arrays[0].shape[-1]
+    result = torch.empty(len(arrays), n_regions, n_regions, dtype=dtype, device=device)
+    for batch in equal_length_batches(arrays, usable, device=device, dtype=at_least):
+        values = matrix(batch, lambda x, keep: estimate(x.to(at_least), keep)[0])
+        values = ((values + values.mT) / 2).to(dtype)  # a BLAS need not return a symmetric X^T X
+        _check_finite(values, batch.rows)
+        result[batch.rows] = values
+    return result
+
+
+def _covariance(batch: Batch, estimate: Callable) -> Tensor:
+    centred = batch.x - batch.x.mean(1, keepdim=True)
+    result = estimate(centred, batch.usable)
+    if not batch.usable.all():
+        variance = result.diagonal(dim1=1, dim2=2).sum(1, keepdim=True) / batch.usable.sum(1, keepdim=True)
+        result.diagonal(dim1=1, dim2=2).add_(variance * ~batch.usable)
+    return result
+
+
+def _correlation(batch: Batch, estimate: Callable) -> Tensor:
+    return _unit_diagonal(estimate(_standardise(batch.x), batch.usable))
+
+
+def _precision(batch: Batch, estimate: Callable) -> Tensor:
+    matrices = _covariance(batch, estimate)
+    _check_finite(matrices, batch.rows)
+    factor, info = torch.linalg.cholesky_ex(matrices)
+    # L_ii^2 / S_ii is the share of region i's variance that the regions before it do not explain.
+    share = (factor.diagonal(dim1=1, dim2=2).square() / matrices.diagonal(dim1=1, dim2=2)).amin(1)
+    singular = (info > 0) | ~(share > matrices.shape[-1] * torch.finfo(matrices.dtype).eps)
+    if singular.any():
+        row = batch.rows[int(singular.nonzero()[0])]
+        raise NotPositiveDefinite(
+            f"The covariance of series[{row}] has no inverse ({batch.x.shape[1]} frames, {batch.x.shape[2]} regions). "
+            "Use estimator='ledoit-wolf', more frames, or fewer regions."
+        )
+    return torch.cholesky_inverse(factor)
+
+
+def _partial_correlation(batch: Batch, estimate: Callable) -> Tensor:
+    return _unit_diagonal(-_precision(batch, estimate))
+
+
+def _standardise(x: Tensor) -> Tensor:
+    """Centre and z-score over frames; exact 0 for a constant column, and no overflow for extreme units."""
+    x = x - x[:, :1]
+    peak = x.abs().amax(1, keepdim=True)
+    x = x / torch.where(peak > 0, peak, 1)
+    x = x - x.mean(1, keepdim=True)
+    scale = x.square().mean(1, keepdim=True).sqrt()
+    return x / torch.where(scale > 0, scale, 1)
+
+
+def _unit_diagonal(matrices: Tensor) -> Tensor:
+    """Divide by the square roots of the (absolute) diagonal, which becomes 1."""
+    scale = matrices.diagonal(dim1=1, dim2=2).abs()
+    scale = torch.where(scale > 0, scale, 1).rsqrt()
+    result = (matrices * scale[:, :, None] * scale[:, None, :]).clamp(-1, 1)
+    result.diagonal(dim1=1, dim2=2).fill_(1)
+    return result
+
+
+def _check_finite(matrices: Tensor, rows: list[int]) -> None:
+    finite = matrices.isfinite().all(2).all(1)
+    if not finite.all():
+        row = rows[int((~finite).nonzero()[0])]
+        raise NonFinite(f"The values of series[{row}] are too large for {matrices.dtype}. Rescale the series.")

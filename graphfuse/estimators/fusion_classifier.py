@@ -1,0 +1,209 @@
+"""FusionClassifier: a graph encoder for each modality, one fusion, one head."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from zlib import crc32
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from torch import nn
+
+from graphfuse._check import check_option
+from graphfuse.cohort import Cohort
+from graphfuse.errors import InvalidOption, MissingModality
+from graphfuse.estimators.base import CohortClassifier
+from graphfuse.estimators.nested import NestedViews
+from graphfuse.estimators.training import Recipe, train_network
+from graphfuse.fusion import make_fusion
+from graphfuse.graph.graphs import Graphs
+from graphfuse.graph.subject import FunctionalGraph, MorphometricGraph
+from graphfuse.kernels.adjacency import Adjacency
+from graphfuse.nn.encoder import GraphEncoder, PyGEncoder
+
+EDGES = ("given", "none", "shuffled")
+DEFAULT_VIEWS = {"timeseries": FunctionalGraph, "connectivity": FunctionalGraph, "measures": MorphometricGraph}
+
+
+class FusionNetwork(nn.Module):
+    """Encoders by modality, a fusion of their embeddings, a linear head.
+
+    ``forward(graphs) -> (logits (B, C), fusion weights (B, M) or None)`` with ``graphs: dict[str, Graphs]`` of B
+    subjects each.
+    """
+
+    def __init__(self, encoders: dict[str, nn.Module], fusion: nn.Module, width: int, n_classes: int, dropout: float):
+        super().__init__()
+        self.encoders = nn.ModuleDict(encoders)
+        self.fusion = fusion
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, n_classes))
+
+    def forward(self, graphs: dict[str, Graphs]):
+        embeddings = {name: self.encoders[name](g.x, g.adjacency, g.nodes) for name, g in graphs.items()}  # (B, D)
+        fused, weights = self.fusion(embeddings, {name: g.present for name, g in graphs.items()})
+        return self.head(fused), weights
+
+
+class FusionClassifier(NestedViews, CohortClassifier):
+    """Classify people by the graphs of their modalities, any of which may be missing.
+
+    Parameters
+    ----------
+    views : dict of str to FunctionalGraph, MorphometricGraph, ... or None
+        Modality -> how its graph is built; None = a default view of every time series, matrix and measures signal.
+    fusion : str or callable
+        ``add``, ``concat``, ``gated``, or ``(in_channels: dict[str, int], out_channels) -> Module``.
+    encoder : None, torch.nn.Module, callable, or a dict of these by modality
+        None = `GraphEncoder` from the options below. A Module with ``forward(x, edge_index, ...)``, such as any
+        model of `torch_geometric.nn`, is copied and read out by `readout`. A callable gets ``(in_channels,
+        num_nodes)`` and returns a module like `GraphEncoder`.
+    conv, hidden, readout, dropout
+        Of the default encoder, see `GraphEncoder`.
+    width : int
+        Width D of the fused embedding.
+    edges : {"given", "none", "shuffled"}
+        ``none`` removes every edge and ``shuffled`` renumbers each subject's regions at random before message
+        passing: the two controls that tell whether the graph helps.
+    learning_rate, weight_decay, epochs, patience, batch_size, validation
+        See `Recipe`; the epoch is chosen on an inner split of the training subjects.
+    random_state : int
+        Seed of weights, batches and the inner split.
+
+    Attributes
+    ----------
+    views_ : fitted views · network_ : FusionNetwork · history_ : inner validation loss by epoch
+    """
+
+    def __init__(
+        self,
+        views=None,
+        fusion="gated",
+        encoder=None,
+        conv="gcn",
+        hidden=(32,),
+        readout="flatten",
+        dropout=0.3,
+        width=32,
+        edges="given",
+        learning_rate=1e-3,
+        weight_decay=1e-2,
+        epochs=100,
+        patience=15,
+        batch_size=64,
+        validation=0.15,
+        random_state=0,
+    ):
+        self.views = views
+        self.fusion = fusion
+        self.encoder = encoder
+        self.conv = conv
+        self.hidden = hidden
+        self.readout = readout
+        self.dropout = dropout
+        self.width = width
+        self.edges = edges
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.epochs = epochs
+        self.patience = patience
+        self.batch_size = batch_size
+        self.validation = validation
+        self.random_state = random_state
+
+    def _fit(self, cohort: Cohort, codes: np.ndarray) -> None:
+        check_option("edges", self.edges, EDGES)
+        self.views_ = self._fit_views(cohort)
+        graphs = self.graphs(cohort)
+        rows = _measured(graphs)
+        self.shapes_ = {name: (g.x.shape[2], g.x.shape[1]) for name, g in graphs.items()}  # (F, R)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.random_state)
+            self.network_ = self.build_network()
+            self.history_ = train_network(
+                self.network_,
+                lambda batch: self.network_(_take(graphs, rows[batch]))[0],
+                codes[rows],
+                cohort.groups[rows],
+                self._recipe(),
+                self.random_state,
+            )
+
+    def _predict_proba(self, cohort: Cohort) -> np.ndarray:
+        graphs = self.graphs(cohort)
+        rows = _measured(graphs)
+        result = np.full((len(cohort), len(self.classes_)), 1 / len(self.classes_))  # nobody measured: no opinion
+        with torch.no_grad():
+            for begin in range(0, len(rows), 256):
+                batch = rows[begin : begin + 256]
+                result[batch] = self.network_(_take(graphs, batch))[0].softmax(1).numpy()
+        return result
+
+    def graphs(self, cohort: Cohort) -> dict[str, Graphs]:
+        """The graphs that the network reads, by modality, for these subjects."""
+        graphs = {name: view.transform(cohort.signals[name]) for name, view in sorted(self.views_.items())}
+        return {name: _with_edges(g, self.edges, self.random_state) for name, g in graphs.items()}
+
+    def build_network(self) -> FusionNetwork:
+        """A network of the shape that was fitted, with fresh weights."""
+        encoders = {name: self._encoder(name, *shape) for name, shape in self.shapes_.items()}
+        widths = {name: encoder.out_channels for name, encoder in encoders.items()}
+        fusion = make_fusion(self.fusion, widths, self.width)
+        return FusionNetwork(encoders, fusion, self.width, len(self.classes_), self.dropout)
+
+    def _encoder(self, name: str, in_channels: int, num_nodes: int) -> nn.Module:
+        encoder = self.encoder.get(name) if isinstance(self.encoder, dict) else self.encoder
+        if isinstance(encoder, nn.Module):
+            model = deepcopy(encoder)
+            model.reset_parameters()
+            return PyGEncoder(model, model.out_channels, readout="mean" if self.readout == "flatten" else self.readout)
+        if encoder is not None:
+            return encoder(in_channels, num_nodes)
+        return GraphEncoder(
+            in_channels, self.hidden, conv=self.conv, readout=self.readout, dropout=self.dropout, num_nodes=num_nodes
+        )
+
+    def _fit_views(self, cohort: Cohort) -> dict:
+        views = self.views or {
+            name: DEFAULT_VIEWS[signal.kind]()
+            for name, signal in cohort.signals.items()
+            if signal.kind in DEFAULT_VIEWS
+        }
+        if not views:
+            raise InvalidOption("No modality of this cohort makes a graph by default; name views={...}.")
+        for name in views:
+            check_option("views", name, list(cohort.signals))
+            if not cohort.has(name).any():
+                raise MissingModality(f"No training subject has {name!r}; leave this view out.")
+        return {name: clone(view).fit(cohort.signals[name]) for name, view in views.items()}
+
+    def _recipe(self) -> Recipe:
+        names = ("learning_rate", "weight_decay", "epochs", "patience", "batch_size", "validation")
+        return Recipe(**{name: getattr(self, name) for name in names})
+
+
+def _measured(graphs: dict[str, Graphs]) -> np.ndarray:
+    """Rows of the subjects who have one modality at least."""
+    return np.flatnonzero(np.any([g.present.numpy() for g in graphs.values()], axis=0))
+
+
+def _take(graphs: dict[str, Graphs], rows) -> dict[str, Graphs]:
+    return {name: g[rows] for name, g in graphs.items()}
+
+
+def _with_edges(graphs: Graphs, edges: str, seed: int) -> Graphs:
+    """The same nodes with the edges asked for."""
+    if edges == "given":
+        return graphs
+    if edges == "none":
+        adjacency = graphs.adjacency.without_edges()
+    else:
+        shuffled = [_renumbered(weight, seed) for weight in graphs.adjacency.to_dense().numpy()]
+        adjacency = Adjacency.from_dense(torch.as_tensor(np.stack(shuffled)))
+    return Graphs(graphs.x, adjacency, graphs.nodes, graphs.present, graphs.offsets)
+
+
+def _renumbered(weight: np.ndarray, seed: int) -> np.ndarray:
+    """One graph (R, R) with its nodes in an order drawn from its own content, so no other subject matters."""
+    order = np.random.default_rng([seed, crc32(weight.tobytes())]).permutation(len(weight))
+    return np.ascontiguousarray(weight[np.ix_(order, order)])

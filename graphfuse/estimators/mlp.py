@@ -1,0 +1,87 @@
+"""Multilayer perceptron on feature vectors: what a network does without a graph."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from graphfuse.cohort import Cohort
+from graphfuse.estimators.base import CohortClassifier
+from graphfuse.estimators.features import CohortVector
+from graphfuse.estimators.training import Recipe, train_network
+
+
+class MLP(CohortClassifier):
+    """One hidden layer on the modalities' vectors side by side; trained exactly as `FusionClassifier` is.
+
+    Parameters
+    ----------
+    signals, features
+        As in `Ridge`.
+    hidden : int
+        Width of the hidden layer.
+    dropout, learning_rate, weight_decay, epochs, patience, batch_size, validation, random_state
+        As in `FusionClassifier`.
+    """
+
+    def __init__(
+        self,
+        signals=None,
+        features="auto",
+        hidden=32,
+        dropout=0.3,
+        learning_rate=1e-3,
+        weight_decay=1e-2,
+        epochs=100,
+        patience=15,
+        batch_size=64,
+        validation=0.15,
+        random_state=0,
+    ):
+        self.signals = signals
+        self.features = features
+        self.hidden = hidden
+        self.dropout = dropout
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.epochs = epochs
+        self.patience = patience
+        self.batch_size = batch_size
+        self.validation = validation
+        self.random_state = random_state
+
+    def _fit(self, cohort: Cohort, codes: np.ndarray) -> None:
+        self.vector_ = CohortVector(self.signals, self.features, balance=True).fit(cohort)
+        X = torch.as_tensor(self.vector_.transform(cohort))
+        self.in_channels_ = X.shape[1]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.random_state)
+            self.network_ = self.build_network()
+            self.history_ = train_network(
+                self.network_,
+                lambda rows: self.network_(X[rows]),
+                codes,
+                cohort.groups,
+                self._recipe(),
+                self.random_state,
+            )
+
+    def build_network(self) -> nn.Module:
+        """A network of the shape that was fitted, with fresh weights."""
+        return nn.Sequential(
+            nn.Dropout(self.dropout),
+            nn.Linear(self.in_channels_, self.hidden),
+            nn.ReLU(),
+            nn.Dropout(self.dropout),
+            nn.Linear(self.hidden, len(self.classes_)),
+        )
+
+    @torch.no_grad()
+    def _predict_proba(self, cohort: Cohort) -> np.ndarray:
+        X = torch.as_tensor(self.vector_.transform(cohort))
+        return self.network_(X).softmax(1).numpy()
+
+    def _recipe(self) -> Recipe:
+        names = ("learning_rate", "weight_decay", "epochs", "patience", "batch_size", "validation")
+        return Recipe(**{name: getattr(self, name) for name in names})

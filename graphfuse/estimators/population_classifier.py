@@ -1,0 +1,150 @@
+"""PopulationClassifier: people are the nodes of one graph, a graph network classifies nodes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from torch import nn
+
+from graphfuse.cohort import Cohort
+from graphfuse.estimators.base import CohortClassifier
+from graphfuse.estimators.features import CohortVector
+from graphfuse.estimators.training import Recipe, train_network
+from graphfuse.graph.population import PopulationGraph
+from graphfuse.kernels.adjacency import Adjacency
+from graphfuse.nn.encoder import GraphEncoder
+
+
+class PopulationNetwork(nn.Module):
+    """Graph convolutions over the population and a linear head: ``forward(x (N, F), adjacency) -> logits (N, C)``."""
+
+    def __init__(self, encoder: nn.Module, n_classes: int):
+        super().__init__()
+        self.encoder = encoder
+        self.head = nn.Linear(encoder.out_channels, n_classes)
+
+    def forward(self, x: torch.Tensor, adjacency: Adjacency) -> torch.Tensor:
+        return self.head(self.encoder.node_embeddings(x[None], adjacency)[0])
+
+
+class PopulationClassifier(CohortClassifier):
+    """Classify people as nodes of a population graph.
+
+    Inductive by default: the graph holds the training subjects; a new one is attached alone, listens to them and is
+    heard by nobody, so a prediction depends on no other new subject. ``fit(cohort, y, unlabelled=test)`` is the
+    transductive door: the unlabelled people are nodes while the network is trained and are predicted inside the graph.
+
+    Parameters
+    ----------
+    signals, features
+        Node features, as in `Ridge`; the vectors are reduced by a PCA of the training subjects.
+    graph : PopulationGraph or None
+        None = imaging similarity weighed by agreement in site and in the confounds that are text, 10 neighbours.
+    transductive : bool
+        Ask `cross_validate` to hand over the test subjects, without labels, as `unlabelled`.
+    components : int
+        Most principal components kept.
+    conv, hidden, dropout
+        See `GraphEncoder`.
+    learning_rate, weight_decay, epochs, patience, validation, random_state
+        See `Recipe`; each step sees the whole graph.
+
+    Attributes
+    ----------
+    unlabelled_ : ids of the people taken in without labels
+    network_ : PopulationNetwork
+    graph_ : fitted PopulationGraph
+    """
+
+    def __init__(
+        self,
+        signals=None,
+        features="auto",
+        graph=None,
+        transductive=False,
+        components=256,
+        conv="gcn",
+        hidden=(32,),
+        dropout=0.3,
+        learning_rate=5e-3,
+        weight_decay=1e-2,
+        epochs=300,
+        patience=30,
+        validation=0.15,
+        random_state=0,
+    ):
+        self.signals = signals
+        self.features = features
+        self.graph = graph
+        self.transductive = transductive
+        self.components = components
+        self.conv = conv
+        self.hidden = hidden
+        self.dropout = dropout
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.epochs = epochs
+        self.patience = patience
+        self.validation = validation
+        self.random_state = random_state
+
+    def _fit(self, cohort: Cohort, codes: np.ndarray, unlabelled: Cohort | None = None) -> None:
+        self._fit_features(cohort)
+        x, phenotypes = self._nodes(cohort), cohort.phenotypes
+        self.unlabelled_ = () if unlabelled is None else tuple(unlabelled.subjects)
+        if self.unlabelled_:
+            x = torch.cat([x, self._nodes(unlabelled)])
+            phenotypes = pd.concat([phenotypes, unlabelled.blind().phenotypes])
+        self.graph_ = clone(self.graph or _default_graph(cohort)).fit(x, phenotypes)
+        self.x_ = x
+        adjacency = self.graph_.adjacency()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.random_state)
+            self.network_ = self.build_network()
+            self.history_ = train_network(
+                self.network_,
+                lambda rows: self.network_(x, adjacency)[rows],  # labelled people come first
+                codes,
+                cohort.groups,
+                self._recipe(),
+                self.random_state,
+            )
+
+    def build_network(self) -> PopulationNetwork:
+        """A network of the shape that was fitted, with fresh weights."""
+        encoder = GraphEncoder(self.x_.shape[1], self.hidden, conv=self.conv, dropout=self.dropout)
+        return PopulationNetwork(encoder, len(self.classes_))
+
+    @torch.no_grad()
+    def _predict_proba(self, cohort: Cohort) -> np.ndarray:
+        place = pd.Index(self.unlabelled_, dtype=object).get_indexer(cohort.subjects)
+        if (place >= 0).all():
+            inside = self.network_(self.x_, self.graph_.adjacency()).softmax(1).numpy()
+            return inside[len(self.x_) - len(self.unlabelled_) :][place]
+        new = self._nodes(cohort)
+        adjacency = self.graph_.attach(new, cohort.phenotypes)
+        return self.network_(torch.cat([self.x_, new]), adjacency).softmax(1).numpy()[len(self.x_) :]
+
+    def _fit_features(self, cohort: Cohort) -> None:
+        self.vector_ = CohortVector(self.signals, self.features, balance=True).fit(cohort)
+        X = self.vector_.transform(cohort)
+        pca = PCA(min(self.components, *X.shape) - 1, random_state=self.random_state).fit(X)
+        unit = np.sqrt(pca.explained_variance_.mean().clip(1e-12))  # one scale for all: strong components stay strong
+        self.axes_ = (pca.components_ / unit).astype(np.float32)
+        self.centre_ = pca.mean_.astype(np.float32)
+
+    def _nodes(self, cohort: Cohort) -> torch.Tensor:
+        """Principal components of these subjects, (N, F), each from its own data alone."""
+        return torch.as_tensor((self.vector_.transform(cohort) - self.centre_) @ self.axes_.T)
+
+    def _recipe(self) -> Recipe:
+        names = ("learning_rate", "weight_decay", "epochs", "patience", "validation")
+        return Recipe(batch_size=None, **{name: getattr(self, name) for name in names})
+
+
+def _default_graph(cohort: Cohort) -> PopulationGraph:
+    text = [name for name in cohort.confounds if not pd.api.types.is_numeric_dtype(cohort.phenotypes[name])]
+    return PopulationGraph(same=tuple(dict.fromkeys([*([cohort.site] if cohort.site else []), *text])))

@@ -1,0 +1,68 @@
+"""The models that every evaluation carries, by name: what a graph has to beat, and the graph's own controls."""
+
+from __future__ import annotations
+
+from sklearn.base import clone
+
+from graphfuse._check import check_option
+from graphfuse.cohort import Cohort
+from graphfuse.errors import InvalidOption
+from graphfuse.estimators.baselines import Confounds, Majority
+from graphfuse.estimators.fusion_classifier import DEFAULT_VIEWS, FusionClassifier
+from graphfuse.estimators.mlp import MLP
+from graphfuse.estimators.population_classifier import PopulationClassifier
+from graphfuse.estimators.ridge import MeanOfRidges, default_ridges
+from graphfuse.estimators.svm import LinearSVM
+
+
+def baselines(cohort: Cohort) -> dict:
+    """Name -> estimator of everything that is no graph: majority, confounds, ridges, their mean, SVM, MLP."""
+    models = {"majority": Majority()}
+    if cohort.confounds or cohort.site:
+        models["confounds"] = Confounds()
+    ridges = default_ridges(cohort)
+    models |= ridges
+    if len(ridges) > 1:
+        models["mean-of-ridges"] = MeanOfRidges()
+    for name, signal in cohort.signals.items():
+        if signal.kind == "timeseries":
+            models[f"svm-correlation-{name}"] = LinearSVM((name,), "correlation")
+    if ridges:
+        models["mlp"] = MLP()
+    return models
+
+
+def controls(name: str, model) -> dict:
+    """The same graph network with no edges and with shuffled edges; nothing for models without an ``edges`` option."""
+    if "edges" not in getattr(model, "get_params", dict)():
+        return {}
+    return {f"{name}-{edges}-edges": clone(model).set_params(edges=edges_option) for edges, edges_option in CONTROLS}
+
+
+CONTROLS = (("no", "none"), ("shuffled", "shuffled"))
+
+
+def graph_models(cohort: Cohort) -> dict:
+    """Name -> estimator of graphfuse's own models with their default settings, controls included."""
+    models = {}
+    if any(signal.kind in DEFAULT_VIEWS for signal in cohort.signals.values()):
+        models["fusion"] = FusionClassifier()
+        models |= controls("fusion", models["fusion"])
+    if default_ridges(cohort):
+        models["population"] = PopulationClassifier()
+        models["population-transductive"] = PopulationClassifier(transductive=True)
+    return models
+
+
+def models_by_name(cohort: Cohort, names: list[str]) -> dict:
+    """The estimators called `names`; ``default`` and ``all`` stand for every model that this cohort can feed."""
+    known = baselines(cohort) | graph_models(cohort)
+    chosen = {}
+    for name in names:
+        if name in ("default", "all"):
+            chosen |= known
+        else:
+            chosen[check_option("--models", name, known)] = known[name]
+    if not chosen:
+        raise InvalidOption(f"No model was named. Choose from default, {', '.join(known)}.")
+    return chosen

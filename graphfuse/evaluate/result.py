@@ -1,0 +1,148 @@
+"""CrossValidation: what an evaluation found, as tables keyed by model and subject."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import pandas as pd
+
+from graphfuse._check import check_option
+from graphfuse.cohort import Cohort
+from graphfuse.evaluate.metrics import METRICS, fold_scores
+from graphfuse.evaluate.splits import Splits
+from graphfuse.evaluate.statistics import compare, summarise
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CrossValidation:
+    """Predictions, scores, folds and fitted models of one evaluation.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    splits : Splits
+    predictions : DataFrame
+        model, repeat, fold, subject, y_true, one ``p_CLASS`` a class; one row a test subject.
+    folds : DataFrame
+        repeat, fold, subject, role.
+    leaks : DataFrame
+        repeat, fold, column: the phenotypes that no model was shown, because they give the class away.
+    seconds : DataFrame
+        model, repeat, fold, seconds to fit and predict.
+    estimators : dict of str to estimator
+        What was evaluated, unfitted.
+    fitted : dict of (model, repeat, fold) to estimator
+        The fitted graph models.
+    """
+
+    cohort: Cohort
+    splits: Splits
+    predictions: pd.DataFrame
+    folds: pd.DataFrame
+    leaks: pd.DataFrame
+    seconds: pd.DataFrame
+    estimators: Mapping = field(default_factory=dict)
+    fitted: Mapping = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return (
+            f"CrossValidation({len(self.model_names)} models, {len(self.fold_keys)} folds, {len(self.cohort)} subjects)"
+        )
+
+    @property
+    def model_names(self) -> list[str]:
+        """Names of the models, in the order of evaluation."""
+        return list(self.predictions["model"].unique())
+
+    @property
+    def fold_keys(self) -> list[tuple[int, int]]:
+        """(repeat, fold) of every split."""
+        return list(self.predictions.groupby(["repeat", "fold"]).groups)
+
+    @cached_property
+    def fold_scores(self) -> pd.DataFrame:
+        """Every metric in every fold: model, repeat, fold, n_train, n_test, metric, value."""
+        return fold_scores(self.predictions, self.cohort.classes)
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """Every metric with its corrected 95 % interval: model, metric, mean, low, high, folds."""
+        return summarise(self.fold_scores)
+
+    def comparisons(self, metric: str = "auc", against: str | None = None) -> pd.DataFrame:
+        """Corrected t-tests with Holm's adjustment, see `compare`; `against` None = the best baseline."""
+        return compare(self.fold_scores, against or self.best_baseline(metric), metric)
+
+    def graph_models(self) -> list[str]:
+        """The models under test: everything that reads a graph with its own edges."""
+        return [name for name in self.model_names if self.role(name) == "graph"]
+
+    def role(self, name: str) -> str:
+        """``graph``, ``control`` (a graph model whose edges were taken or shuffled) or ``baseline``."""
+        model = self.estimators.get(name)
+        if getattr(model, "edges", "given") != "given":
+            return "control"
+        return "graph" if hasattr(model, "build_network") and hasattr(model, "conv") else "baseline"
+
+    def best_baseline(self, metric: str = "auc") -> str:
+        """The baseline of the highest mean; the strongest opponent there is on these folds."""
+        check_option("metric", metric, METRICS)
+        part = self.scores[self.scores["metric"] == metric].set_index("model")["mean"]
+        rivals = [name for name in part.index if self.role(name) == "baseline"] or list(part.index)
+        return str(part[rivals].idxmin() if metric == "brier" else part[rivals].idxmax())
+
+    def table(self, metric: str = "auc") -> pd.DataFrame:
+        """One row a model: each metric as ``mean [low, high]``, and the corrected test against the best baseline."""
+        text = self.scores.assign(
+            text=[_interval_text(*row) for row in self.scores[["mean", "low", "high"]].to_numpy()]
+        )
+        wide = text.pivot(index="model", columns="metric", values="text").loc[self.model_names, list(METRICS)]
+        tests = self.comparisons(metric).set_index("model_a").reindex(wide.index)
+        wide.insert(0, "role", [self.role(name) for name in wide.index])
+        return wide.assign(difference=tests["difference"].round(3), p_holm=tests["p_holm"].round(4))
+
+    def by_site(self, metric: str = "auc") -> pd.DataFrame:
+        """Each model's score on the test subjects of each site, all folds together; NaN where there is one class."""
+        site = self.predictions["subject"].map(self.cohort.sites)
+        pooled = self.predictions.assign(fold=site.to_numpy())
+        scores = fold_scores(pooled, self.cohort.classes)
+        part = scores[scores["metric"] == metric]
+        table = part.groupby(["fold", "model"])["value"].mean().unstack()[self.model_names].rename_axis("site")
+        table.insert(0, "subjects", part[part["model"] == self.model_names[0]].groupby("fold")["n_test"].first())
+        return table
+
+    def verdict(self, metric: str = "auc") -> str:
+        """One plain sentence a graph model: did its graph help?"""
+        if not self.graph_models():
+            return "No graph model was evaluated."
+        return " ".join(self._verdict_of(name, metric) for name in self.graph_models())
+
+    def _verdict_of(self, name: str, metric: str) -> str:
+        rivals = [self.best_baseline(metric), *[f"{name}-{control}-edges" for control in ("no", "shuffled")]]
+        part = self.fold_scores[self.fold_scores["model"].isin([name, *rivals])]
+        tests = compare(part, against=name, metric=metric).set_index("model_a")
+        beaten = [
+            rival for rival in tests.index if tests.loc[rival, "difference"] < 0 and tests.loc[rival, "p_holm"] < 0.05
+        ]
+        detail = "; ".join(
+            f"{-row.difference:+.3f} [{-row.high:+.3f}, {-row.low:+.3f}] against {rival}, p = {row.p_holm:.3g}"
+            for rival, row in tests.iterrows()
+        )
+        worst = [r for r in tests.index if tests.loc[r, "difference"] > 0 and tests.loc[r, "p_holm"] < 0.05]
+        if not len(tests):
+            return f"{name} was evaluated without a baseline, so nothing can be said about its graph."
+        if len(beaten) == len(tests):
+            claim = f"The graph helped {name}"
+        elif worst:
+            claim = f"The graph did not help {name}, which is worse than {', '.join(worst)}"
+        elif beaten:
+            claim = f"{name} beats {', '.join(beaten)} but not every comparison, so its graph is not shown to help"
+        else:
+            claim = f"The graph did not demonstrably help {name}"
+        return f"{claim} ({metric} {detail})."
+
+
+def _interval_text(mean: float, low: float, high: float) -> str:
+    return "n/a" if pd.isna(mean) else f"{mean:.3f} [{low:.3f}, {high:.3f}]"

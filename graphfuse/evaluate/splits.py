@@ -1,0 +1,210 @@
+"""Who trains and who is tested: folds stratified by class and site that never part a person or a family."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from graphfuse._check import check_option, check_range, check_shape
+from graphfuse.cohort import Cohort
+from graphfuse.errors import ClassTooSmall, InvalidOption, LeakageError, SingleClassFold
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Repeated stratified, grouped K-fold, or one site a fold; a scikit-learn ``cv`` for a `Cohort`.
+
+    The groups (subjects who share a person, a family or a scan: `Cohort.groups`) are shuffled, sorted by class, then
+    site, then size, and dealt to the folds like cards. So each class and each site within a class is spread evenly to
+    one group, however rare it is.
+
+    Parameters
+    ----------
+    folds : int
+        Number of folds K >= 2; not used with `leave_site_out`.
+    repeats : int
+        How often to deal again, each time in a new order.
+    by : "site" or None
+        Stratify by class and site, or by class alone.
+    leave_site_out : bool
+        Every site is the test set once. A test set may then hold one class (its AUC is not defined).
+    random_state : int
+        Seed of the shuffling.
+
+    Raises
+    ------
+    ClassTooSmall
+        A class has fewer groups than there are folds.
+    SingleClassFold
+        A training set would hold one class.
+    LeakageError
+        A person or family spans two sites that `leave_site_out` would part.
+    """
+
+    folds: int = 10
+    repeats: int = 1
+    by: str | None = "site"
+    leave_site_out: bool = False
+    random_state: int = 0
+
+    def __post_init__(self):
+        check_range("folds", self.folds, 2)
+        check_range("repeats", self.repeats, 1)
+        check_option("by", self.by, ("site", None))
+        if self.leave_site_out and self.repeats > 1:
+            raise InvalidOption(f"leave_site_out has one split only; got repeats={self.repeats}. Use repeats=1.")
+
+    def split(self, cohort: Cohort, y=None, groups=None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield (train, test), int arrays of rows: repeat by repeat, fold by fold."""
+        y = cohort.y if y is None else np.asarray(y)
+        groups = cohort.groups if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+        check_shape("y", y, (len(cohort),))
+        check_shape("groups", groups, (len(cohort),))
+        for fold_of in self._assign(cohort, y, groups):
+            for fold in range(fold_of.max() + 1):
+                train = np.flatnonzero(fold_of != fold)
+                _check_training(y, train)
+                yield train, np.flatnonzero(fold_of == fold)
+
+    def get_n_splits(self, cohort: Cohort | None = None, y=None, groups=None) -> int:
+        """Number of (train, test) pairs."""
+        if not self.leave_site_out:
+            return self.folds * self.repeats
+        if cohort is None:
+            raise InvalidOption("The number of sites is known from the cohort only; call get_n_splits(cohort).")
+        return cohort.sites.nunique()
+
+    def table(self, cohort: Cohort, y=None, groups=None) -> pd.DataFrame:
+        """The splits as they are written to ``folds.tsv``: repeat, fold, subject, role (train or test)."""
+        parts = []
+        per_repeat = self.get_n_splits(cohort) // self.repeats
+        for i, (_, test) in enumerate(self.split(cohort, y, groups)):
+            role = np.full(len(cohort), "train", dtype=object)
+            role[test] = "test"
+            place = {"repeat": i // per_repeat, "fold": i % per_repeat}
+            parts.append(pd.DataFrame({**place, "subject": np.asarray(cohort.subjects), "role": role}))
+        return pd.concat(parts, ignore_index=True)
+
+    def _assign(self, cohort: Cohort, y: np.ndarray, groups: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the fold of every subject (N,) once a repeat."""
+        if self.leave_site_out:
+            yield _site_folds(cohort, groups)
+            return
+        _check_class_sizes(y, groups, self.folds, cohort.classes)
+        sites = cohort.sites.to_numpy() if self.by == "site" else None
+        for repeat in range(self.repeats):
+            rng = np.random.default_rng([self.random_state, repeat])
+            place = deal(y, groups, sites, rng)  # (G,)
+            yield (place % self.folds)[groups]
+
+
+def deal(y: np.ndarray, groups: np.ndarray, sites: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+    """Place (G,) of each group in a shuffled row that is sorted by class, then site, then size.
+
+    Any systematic choice along this row (every K-th, every fifth) is stratified by class x site, with at most one
+    group too many or too few.
+
+    Parameters
+    ----------
+    y : array (N,) int
+        Class codes.
+    groups : array (N,) int
+        Group codes 0 ... G - 1.
+    sites : array (N,) or None
+        Site of each subject.
+    rng : numpy Generator
+        Shuffles the groups and the order of the sites.
+    """
+    n = groups.max() + 1
+    size = np.bincount(groups, minlength=n)
+    members = np.zeros((n, y.max() + 1), dtype=bool)
+    members[groups, y] = True
+    kind = np.unique(members, axis=0, return_inverse=True)[1].ravel()  # which classes a group holds: a stratum
+    first = np.unique(groups, return_index=True)[1]
+    site = np.zeros(n, dtype=int) if sites is None else pd.factorize(sites[first])[0] + 1  # 0: site not known
+    site = rng.permutation(site.max() + 1)[site]
+    order = np.lexsort((rng.random(n), size, site, kind))
+    place = np.empty(n, dtype=np.int64)
+    place[order] = np.arange(n)
+    return place
+
+
+def inner_split(
+    y: np.ndarray, groups: np.ndarray | None = None, fraction: float = 0.2, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Part training subjects once more, for early stopping: (train, validation), int arrays of rows.
+
+    Parameters
+    ----------
+    y : array (n,) int
+        Class codes of the training subjects.
+    groups : array (n,) or None
+        Who must stay together; None: nobody.
+    fraction : float
+        Share of the groups that validates, in (0, 0.5].
+    seed : int
+        Seed of the shuffling.
+
+    Raises
+    ------
+    SingleClassFold
+        One side would be empty or the training side would lose a class.
+    """
+    check_range("fraction", fraction, 0, 0.5, open_low=True)
+    y = np.asarray(y)
+    groups = np.arange(len(y)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    check_shape("groups", groups, (len(y),))
+    rng = np.random.default_rng(seed)
+    step = (deal(y, groups, None, rng) + rng.random()) * fraction
+    chosen = (np.floor(step + fraction) > np.floor(step))[groups]  # every 1/fraction-th group along the row
+    train, validation = np.flatnonzero(~chosen), np.flatnonzero(chosen)
+    if len(np.unique(y[train])) < len(np.unique(y)) or not len(validation):
+        raise SingleClassFold(
+            f"{len(y)} training subjects are too few to part {fraction:.0%} of them for validation and keep every "
+            "class in training; use fewer folds or no early stopping."
+        )
+    return train, validation
+
+
+def _site_folds(cohort: Cohort, groups: np.ndarray) -> np.ndarray:
+    """Fold (N,) of each subject when every site is a fold, in the order of the site names."""
+    if cohort.site is None:
+        raise InvalidOption("leave_site_out needs a site column; the cohort names none. Set site in cohort.toml.")
+    if cohort.sites.isna().any():
+        raise InvalidOption(
+            f"leave_site_out needs the site of every subject; {int(cohort.sites.isna().sum())} have none. "
+            "Fill them in or leave these subjects out."
+        )
+    fold_of, names = pd.factorize(cohort.sites, sort=True)
+    if len(names) < 2:
+        raise InvalidOption(f"leave_site_out needs at least two sites; got {len(names)}. Use Splits(folds=...).")
+    spread = pd.Series(fold_of).groupby(groups).nunique()
+    if (spread > 1).any():
+        raise LeakageError(
+            f"leave_site_out would part {int((spread > 1).sum())} persons or families that were scanned at two sites. "
+            "Give these sites one name, or leave the second scans out."
+        )
+    return fold_of
+
+
+def _check_class_sizes(y: np.ndarray, groups: np.ndarray, folds: int, classes: tuple[str, ...]) -> None:
+    for code in range(max(len(classes), int(y.max()) + 1)):
+        have = len(np.unique(groups[y == code]))
+        if have < folds:
+            name = classes[code] if code < len(classes) else code
+            raise ClassTooSmall(
+                f"{folds} folds need at least {folds} independent members of every class; {name!r} has {have}. "
+                f"Use Splits(folds={max(have, 2)}) or fewer, or gather more subjects."
+            )
+
+
+def _check_training(y: np.ndarray, train: np.ndarray) -> None:
+    present = len(np.unique(y[train]))
+    if present < 2:
+        raise SingleClassFold(
+            f"A training set must hold at least two classes; one of the splits leaves {present}. "
+            "Use fewer folds, or Splits(leave_site_out=False) where a class comes from one site."
+        )

@@ -1,0 +1,170 @@
+"""Subject graphs: one graph a person, regions are nodes. Signal -> Graphs."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+
+from graphfuse._check import check_option
+from graphfuse.connectome.functional import fisher_z, functional_connectivity
+from graphfuse.connectome.morphometric import morphometric_similarity
+from graphfuse.connectome.tangent import TangentSpace
+from graphfuse.errors import InvalidOption
+from graphfuse.graph.graphs import Graphs
+from graphfuse.graph.sparsify import TopDensity
+from graphfuse.kernels.adjacency import Adjacency
+from graphfuse.signal import Signal
+
+MAX_Z = 10.0  # one broken region must not outweigh all others of a subject
+FUNCTIONAL_KINDS = ("correlation", "partial", "tangent")
+
+
+class FunctionalGraph(BaseEstimator):
+    """Connectome of a time series (or a ready connectivity matrix) as a graph.
+
+    Edges are the strongest entries of the subject's connectome. Node features are, for ``nodes="profile"``, the
+    region's row of the connectome (Fisher z for correlations), centred on the training subjects' mean and divided by
+    their overall deviation; for ``"strength"`` its mean absolute weight, standardised; for ``"identity"`` one-hot.
+
+    Parameters
+    ----------
+    kind : {"correlation", "partial", "tangent"}
+        ``tangent`` fits its reference on the subjects given to `fit`. Ignored for ready matrices.
+    estimator : {"empirical", "ledoit-wolf"} or None
+        Covariance estimator; None = empirical for correlation, Ledoit-Wolf where a matrix is inverted.
+    nodes : {"profile", "strength", "identity"}
+        Node features.
+    sparsify : TopDensity or callable or None
+        ``(B, R, R), (B, R) -> (B, R, R)`` non-negative weights; None = ``TopDensity(0.1)``.
+    """
+
+    def __init__(self, kind="correlation", estimator=None, nodes="profile", sparsify=None):
+        self.kind = kind
+        self.estimator = estimator
+        self.nodes = nodes
+        self.sparsify = sparsify
+
+    def fit(self, signal: Signal) -> FunctionalGraph:
+        """Learn the tangent reference and the scale of the node features from these subjects only."""
+        check_option("kind", self.kind, FUNCTIONAL_KINDS)
+        check_option("nodes", self.nodes, NODE_FEATURES)
+        if signal.kind not in ("timeseries", "connectivity"):
+            raise InvalidOption(f"FunctionalGraph needs a timeseries or connectivity signal; got {signal.kind!r}.")
+        matrices, usable = self._matrices(signal, fit=True)
+        self.mean_, self.scale_ = _moments(self.nodes, NODE_FEATURES[self.nodes](matrices), usable)
+        return self
+
+    def transform(self, signal: Signal) -> Graphs:
+        """Graphs of these subjects; each depends on nobody else's data."""
+        matrices, usable = self._matrices(signal)
+        x = (NODE_FEATURES[self.nodes](matrices) - self.mean_) / self.scale_
+        return _stack(
+            x, (self.sparsify or TopDensity())(matrices, usable), usable, signal.present, self.nodes == "profile"
+        )
+
+    def _matrices(self, signal: Signal, fit: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+        usable = torch.as_tensor(signal.usable[signal.present])  # (B, R)
+        if signal.kind == "connectivity":
+            return torch.as_tensor(signal.stack()), usable
+        if self.kind == "tangent":
+            estimator = self.estimator or "ledoit-wolf"
+            matrices = functional_connectivity(signal.arrays(), "covariance", estimator, usable=usable)
+            self.space_ = TangentSpace().fit(matrices) if fit else self.space_
+            return self.space_.transform(matrices).float(), usable
+        matrices = functional_connectivity(signal.arrays(), self.kind, self.estimator, usable=usable)
+        return fisher_z(matrices).float() * _off_diagonal(matrices.shape[-1]), usable
+
+
+class MorphometricGraph(BaseEstimator):
+    """Morphometric similarity of regions as a graph; node features are the measures themselves.
+
+    Parameters
+    ----------
+    kind : {"auto", "correlation", "gaussian"}
+        See `morphometric_similarity`; ``auto`` takes the correlation from 5 measures on.
+    nodes : {"measures", "profile", "strength", "identity"}
+        ``measures``: the M measures, standardised region by region with the training subjects' mean and deviation.
+    sparsify : TopDensity or callable or None
+        None = ``TopDensity(0.1)``.
+
+    References
+    ----------
+    Seidlitz et al. 2018, Neuron 97:231.
+    """
+
+    def __init__(self, kind="auto", nodes="measures", sparsify=None):
+        self.kind = kind
+        self.nodes = nodes
+        self.sparsify = sparsify
+
+    def fit(self, signal: Signal) -> MorphometricGraph:
+        """Learn the scale of the node features from these subjects only."""
+        check_option("nodes", self.nodes, ("measures", *NODE_FEATURES))
+        if signal.kind != "measures":
+            raise InvalidOption(f"MorphometricGraph needs a measures signal (R, M); got {signal.kind!r}.")
+        features, _, usable = self._features(signal)
+        self.mean_, self.scale_ = _moments(self.nodes, features, usable)
+        return self
+
+    def transform(self, signal: Signal) -> Graphs:
+        """Graphs of these subjects; each depends on nobody else's data."""
+        features, similarity, usable = self._features(signal)
+        x = (features - self.mean_) / self.scale_
+        return _stack(
+            x, (self.sparsify or TopDensity())(similarity, usable), usable, signal.present, self.nodes == "profile"
+        )
+
+    def _features(self, signal: Signal) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        usable = torch.as_tensor(signal.usable[signal.present])
+        measures = torch.as_tensor(signal.stack())  # (B, R, M)
+        similarity = morphometric_similarity(measures, self.kind, usable=usable).float()
+        similarity = similarity * _off_diagonal(similarity.shape[-1])
+        features = measures if self.nodes == "measures" else NODE_FEATURES[self.nodes](similarity)
+        return features, similarity, usable
+
+
+def _identity(matrices: torch.Tensor) -> torch.Tensor:
+    return torch.eye(matrices.shape[-1]).expand(len(matrices), -1, -1).clone()
+
+
+NODE_FEATURES = {
+    "profile": lambda matrices: matrices,  # (B, R, R)
+    "strength": lambda matrices: matrices.abs().mean(-1, keepdim=True),  # (B, R, 1)
+    "identity": _identity,
+}
+
+
+def _off_diagonal(n: int) -> torch.Tensor:
+    return 1 - torch.eye(n)
+
+
+def _moments(nodes: str, x: torch.Tensor, usable: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean of each region's features over subjects, (R, F), and their scale; masked entries do not count.
+
+    Measures in different units get a scale each, (R, F). A profile gets one for all, as a linear kernel does: dividing
+    each edge by its own deviation would make noise as loud as the edges in which people differ.
+    """
+    if nodes == "identity":  # one-hot does not vary over subjects; centring would erase it
+        return torch.zeros_like(x[0]), torch.ones(())
+    weight = usable[:, :, None].to(x.dtype).expand_as(x)
+    if nodes == "profile":  # entry (r, f) needs both regions
+        weight = weight * usable[:, None, :]
+    count = weight.sum(0).clamp(min=1)
+    mean = (x * weight).sum(0) / count
+    variance = ((x - mean).square() * weight).sum(0) / count
+    if nodes == "profile":
+        variance = variance.mean()
+    return mean, torch.where(variance > 1e-12, variance.sqrt(), 1.0)
+
+
+def _stack(x: torch.Tensor, weight: torch.Tensor, usable: torch.Tensor, present: np.ndarray, profile: bool) -> Graphs:
+    """Spread the measured subjects over all N; zeros stand for the others and for masked regions."""
+    n, (_, r, f) = len(present), x.shape
+    rows = torch.as_tensor(present)
+    mask = usable[:, :, None] & (usable[:, None, :] if profile else True)
+    full_x, full_weight = x.new_zeros(n, r, f), weight.new_zeros(n, r, r)
+    full_x[rows], full_weight[rows] = torch.where(mask, x, 0.0).clamp(-MAX_Z, MAX_Z), weight
+    nodes = torch.zeros(n, r, dtype=torch.bool)
+    nodes[rows] = usable
+    return Graphs(full_x, Adjacency.from_dense(full_weight), nodes, rows)

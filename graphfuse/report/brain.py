@@ -1,0 +1,105 @@
+"""Which regions the graph models used: table, pictures, and how far the ranks can be trusted."""
+
+from __future__ import annotations
+
+import warnings
+
+import pandas as pd
+
+from graphfuse import explain, plot
+from graphfuse.errors import GraphFuseWarning
+from graphfuse.estimators.fusion_classifier import FusionClassifier
+from graphfuse.evaluate.result import CrossValidation
+from graphfuse.report.pictures import Picture, View, draw, view
+from graphfuse.report.tables import Cell, Table, decimal, make_table
+
+TOP = 20
+STABLE = 10  # a region's stability is the share of folds in which it is among so many first
+UNSTABLE = 0.4  # below, ranks change from fold to fold
+HEADINGS = {
+    "region": "Region",
+    "rank": "Rank",
+    "modality": "Modality",
+    "network": "Network",
+    "mean": "Importance",
+    "sd": "SD over folds",
+    "stability": "Leads in",
+}
+
+
+def brain(result: CrossValidation, importance: pd.DataFrame | None, edges: pd.DataFrame | None) -> dict:
+    """What the section on importance says.
+
+    Parameters
+    ----------
+    result : CrossValidation
+    importance, edges : DataFrame or None
+        What `region_importance` and `edge_importance` return; None: computed here if fitted graph models are at hand.
+    """
+    importance, edges = _computed(result, importance, edges)
+    if importance is None or not len(importance):
+        return {"there": False}
+    model = str(importance["model"].iloc[0])
+    own = importance[importance["model"] == model].sort_values("rank", kind="stable")
+    agreement, unstable = stability(own)
+    return {
+        "there": True,
+        "model": model,
+        "table": region_table(own),
+        "agreement": agreement,
+        "unstable": unstable,
+        "pictures": _pictures(own, edges),
+        "view": _view(own, edges),
+    }
+
+
+def region_table(importance: pd.DataFrame) -> Table:
+    """The regions that moved the score most."""
+    top = importance.head(TOP)
+    top = top.assign(
+        rank=[Cell(f"{rank:.0f}") for rank in top["rank"]],
+        mean=[Cell(decimal(value, 4)) for value in top["mean"]],
+        sd=[Cell(decimal(value, 4)) for value in top["sd"]],
+        stability=[Cell(f"{share:.0%}") for share in top["stability"]],
+    )
+    headings = {name: title for name, title in HEADINGS.items() if name in top}
+    return make_table(top, f"The {len(top)} most important regions", headings)
+
+
+def stability(importance: pd.DataFrame) -> tuple[str, bool]:
+    """How far the folds agree, in a sentence, and whether that is too little to read single regions.
+
+    A table that comes from a file has lost the correlation of the ranks; the share of folds stands in for it.
+    """
+    rho = importance.attrs.get("rank_stability")
+    if rho is not None:
+        text = f"Between two folds the importances correlate by {decimal(rho, 2)} (mean Spearman; 1 = equal ranks)."
+        return text, bool(rho < UNSTABLE)
+    share = float(importance["stability"].head(STABLE).mean())
+    text = f"The {STABLE} leading regions lead, on average, in {share:.0%} of the folds."
+    return text, share < UNSTABLE
+
+
+def _computed(result: CrossValidation, importance, edges) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+    if importance is None and any(isinstance(model, FusionClassifier) for model in result.fitted.values()):
+        with warnings.catch_warnings():  # the page itself says when the ranks are unstable
+            warnings.simplefilter("ignore", GraphFuseWarning)
+            importance = explain.region_importance(result)
+            edges = explain.edge_importance(result) if edges is None else edges
+    return importance, edges
+
+
+def _pictures(importance: pd.DataFrame, edges: pd.DataFrame | None) -> list[Picture | str]:
+    alt = f"Glass brain. The largest markers: {', '.join(importance['region'].head(5))}."
+    caption = "Regions by importance, at their centres in MNI space."
+    pictures = [draw(lambda: plot.plot_importance(importance), alt, caption, "png")]
+    if edges is not None and len(edges):
+        alt = "Connectome on a glass brain: the edges between regions that moved the score most."
+        pictures.append(draw(lambda: plot.plot_connectome(edges), alt, "The edges that moved the score most.", "png"))
+    return pictures
+
+
+def _view(importance: pd.DataFrame, edges: pd.DataFrame | None) -> View | str:
+    if edges is not None and len(edges):
+        return view(lambda: plot.view_connectome(edges), "Interactive connectome: drag to turn, scroll to zoom")
+    return view(lambda: plot.view_importance(importance), "Interactive regions: drag to turn, scroll to zoom")

@@ -1,0 +1,91 @@
+"""How the people were parted, what no model was shown, and what each fitted step used."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from graphfuse.evaluate.result import CrossValidation
+from graphfuse.report.answer import transductive
+from graphfuse.report.tables import Table, make_table
+
+# What a step learns from, inside one fold; the same for every model.
+STEPS = (
+    ("Labels", "training subjects; those of test subjects are not in what a model gets"),
+    ("Standardising a series, correlation", "the subject's own scan, nobody else's"),
+    ("Scaler, imputer, principal components", "training subjects"),
+    ("Tangent reference (mean covariance)", "training subjects"),
+    ("Ridge strength", "training subjects, by leave-one-out error"),
+    ("Early stopping, choice of the epoch", "an inner split of the training subjects"),
+    ("Calibration", "training subjects"),
+    ("Edges of a population graph", "training subjects; each test subject is attached alone"),
+    ("Choice of columns to withhold", "training subjects and their labels"),
+    ("Scores, ROC, calibration picture", "test subjects, once, after all predictions were made"),
+)
+
+
+def folds(result: CrossValidation) -> dict:
+    """What the section on the folds says."""
+    splits = result.splits
+    return {
+        "kind": _kind(result),
+        "sizes": _sizes(result),
+        "rule": _rule(result),
+        "leave_site_out": splits.leave_site_out,
+        "count": len(result.fold_keys),
+        "leaks": leaks(result),
+        "steps": steps(transductive(result)),
+    }
+
+
+def leaks(result: CrossValidation) -> Table | None:
+    """Columns withheld because they give the class away, and in how many folds."""
+    if not len(result.leaks):
+        return None
+    counts = result.leaks["column"].value_counts().rename_axis("column").reset_index(name="folds")
+    counts["folds"] = [f"{count} of {len(result.fold_keys)}" for count in counts["folds"]]
+    return make_table(counts, "Columns withheld from every model", {"column": "Column", "folds": "Folds"})
+
+
+def steps(transductive_models: list[str]) -> Table:
+    """The static table of who is used for what; transductive models by name."""
+    rows = list(STEPS)
+    if transductive_models:
+        names = ", ".join(transductive_models)
+        rows.append((f"Graph and weights of {names}", "training subjects, and the features of test subjects"))
+    frame = pd.DataFrame(rows, columns=["Step", "Fitted on"])
+    return make_table(frame, "What each step of a fold uses", strong=[len(STEPS)] if transductive_models else [])
+
+
+def _kind(result: CrossValidation) -> str:
+    splits = result.splits
+    if splits.leave_site_out:
+        return f"Leave-one-site-out: {len(result.fold_keys)} folds, each tests all subjects of one site."
+    times = "" if splits.repeats == 1 else f", dealt {splits.repeats} times anew"
+    return f"Shuffled {splits.folds}-fold cross-validation{times}."
+
+
+def _rule(result: CrossValidation) -> str:
+    splits = result.splits
+    if splits.leave_site_out:
+        return "A site that holds one class has no AUC and is left out of its mean."
+    strata = "class and site" if splits.by == "site" and result.cohort.site else "class"
+    return f"Stratified by {strata}; whole groups are dealt to the folds."
+
+
+def _sizes(result: CrossValidation) -> Table:
+    """Smallest and largest training and test set, and share of each class in them."""
+    frame = result.folds.assign(label=result.folds["subject"].map(result.cohort.phenotypes[result.cohort.target]))
+    counts = frame.groupby(["role", "repeat", "fold", "label"]).size().unstack(fill_value=0)
+    total = counts.sum(axis=1)
+    table = pd.DataFrame({"Subjects": _ranges(total, "{:.0f}")})
+    for label in reversed(result.cohort.classes):
+        if label in counts:
+            table[f"Share of {label}"] = _ranges(counts[label] / total, "{:.2f}")
+    table = table.rename({"train": "Training set", "test": "Test set"}).rename_axis("Set").sort_index(ascending=False)
+    return make_table(table.reset_index(), "Sizes, from the smallest to the largest fold")
+
+
+def _ranges(values: pd.Series, style: str) -> pd.Series:
+    grouped = values.groupby("role")
+    low, high = grouped.min().map(style.format), grouped.max().map(style.format)
+    return low.where(low == high, low + " – " + high)  # noqa: RUF001 an en dash between two numbers

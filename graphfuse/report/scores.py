@@ -1,0 +1,138 @@
+"""The tables of scores: every model, every comparison, every site, and the time it took."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+
+from graphfuse.evaluate.metrics import METRICS
+from graphfuse.evaluate.result import CrossValidation
+from graphfuse.evaluate.statistics import compare
+from graphfuse.report.answer import METRIC, best_graph
+from graphfuse.report.tables import DASH, SMALL, Cell, Table, decimal, make_table, p_text, span
+
+TITLES = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "auc": "AUC",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "brier": "Brier (low is good)",
+}
+CONTROLS = ("no", "shuffled")
+FEW_AT_SITE = 10
+
+
+def score_table(result: CrossValidation) -> Table:
+    """One row a model: each metric with its interval under it."""
+    cells = {
+        (row.model, row.metric): Cell(decimal(row.mean), span(row.low, row.high) if row.folds else "")
+        for row in result.scores.itertuples()
+    }
+    shown = sorted(METRICS, key=lambda metric: metric != METRIC)  # the deciding one first
+    rows = [
+        {"model": Cell(name, result.role(name)), **{metric: cells[name, metric] for metric in shown}}
+        for name in result.model_names
+    ]
+    strong = [i for i, name in enumerate(result.model_names) if name in _leaders(result)]
+    headings = {"model": "Model"} | {metric: TITLES[metric] for metric in shown}
+    return make_table(pd.DataFrame(rows), "Mean over folds, with the 95 % interval", headings, strong)
+
+
+def against_baseline(result: CrossValidation) -> Table | None:
+    """Every model against the best baseline, with the corrected test."""
+    tests = result.comparisons(METRIC)
+    caption = f"AUC against the best baseline, {result.best_baseline(METRIC)}"
+    return _comparison_table(tests, caption) if len(tests) else None
+
+
+def against_controls(result: CrossValidation) -> Table | None:
+    """Each graph model against the best baseline and its network with no and with shuffled edges, as in the verdict."""
+    tables = [_controls(result, name) for name in result.graph_models()]
+    tables = [table for table in tables if len(table)]
+    if not tables:
+        return None
+    caption = "AUC of each graph model against its rivals; Holm within the graph model"
+    return _comparison_table(pd.concat(tables, ignore_index=True), caption, rival=True)
+
+
+def site_table(result: CrossValidation) -> Table | None:
+    """AUC on the test subjects of each site, of the models that matter; sites below 5 subjects hidden."""
+    if result.cohort.site is None:
+        return None
+    names = site_models(result)
+    sites = result.by_site(METRIC)
+    hidden = sites["subjects"] < SMALL
+    frame = sites[names].map(lambda value: Cell(decimal(value, 2)))
+    frame[hidden] = DASH
+    counts = [_site_count(int(n)) for n in sites["subjects"]]
+    frame.insert(0, "subjects", pd.Series(counts, index=frame.index, dtype=object))
+    headings = {"site": "Site", "subjects": "Subjects"} | {name: name for name in names}
+    return make_table(frame.rename_axis("site").reset_index(), "AUC by site, test subjects only", headings)
+
+
+def site_models(result: CrossValidation) -> list[str]:
+    """The models worth looking at site by site: the best baseline, the confounds, the graph models."""
+    chosen = _leaders(result) | {"confounds", *result.graph_models()}
+    return [name for name in result.model_names if name in chosen]
+
+
+def without_small_sites(result: CrossValidation) -> CrossValidation | None:
+    """The result on the subjects of sites of 5 and more; None where there are none."""
+    if result.cohort.site is None:
+        return None
+    site = result.predictions["subject"].map(result.cohort.sites)
+    sizes = result.cohort.sites.value_counts()
+    kept = site.isin(sizes.index[sizes >= SMALL]).to_numpy()
+    return replace(result, predictions=result.predictions[kept]) if kept.any() else None
+
+
+def time_table(result: CrossValidation) -> Table:
+    """Seconds to fit and predict: a fold, and all folds."""
+    grouped = result.seconds.groupby("model", sort=False)["seconds"]
+    frame = pd.DataFrame({"fold": grouped.mean(), "total": grouped.sum()}).loc[result.model_names]
+    frame = frame.map(lambda value: Cell(f"{value:.1f}" if value >= 0.1 else "<0.1")).rename_axis("model").reset_index()
+    headings = {"model": "Model", "fold": "Seconds a fold", "total": "Seconds in all"}
+    return make_table(frame, "Time to fit and predict", headings)
+
+
+def total_minutes(result: CrossValidation) -> str:
+    """Minutes of computing over all models and folds."""
+    return f"{result.seconds['seconds'].sum() / 60:.1f}"
+
+
+def reading(difference: float, p_holm: float) -> str:
+    """What a comparison says, in words."""
+    if p_holm >= 0.05:
+        return "no difference shown"
+    return "better" if difference > 0 else "worse"
+
+
+def _leaders(result: CrossValidation) -> set[str]:
+    return {result.best_baseline(METRIC), best_graph(result)} - {None}
+
+
+def _controls(result: CrossValidation, name: str) -> pd.DataFrame:
+    """The graph model (a) against its rivals (b), all on one Holm family."""
+    rivals = [result.best_baseline(METRIC), *[f"{name}-{edges}-edges" for edges in CONTROLS]]
+    scores = result.fold_scores
+    tests = compare(scores[scores["model"].isin([name, *rivals])], against=name, metric=METRIC)
+    swapped = {"model_a": tests["model_b"], "model_b": tests["model_a"], "difference": -tests["difference"]}
+    return tests.assign(**swapped, low=-tests["high"], high=-tests["low"])
+
+
+def _comparison_table(tests: pd.DataFrame, caption: str, rival: bool = False) -> Table:
+    cells = [Cell(decimal(row.difference, sign=True), span(row.low, row.high)) for row in tests.itertuples()]
+    frame = pd.DataFrame({"Model": tests["model_a"], "Against": tests["model_b"]})
+    frame["Difference"] = pd.Series(cells, index=frame.index, dtype=object)
+    frame["p"], frame["p (Holm)"] = tests["p"].map(p_text), tests["p_holm"].map(p_text)
+    frame["Reading"] = [reading(row.difference, row.p_holm) for row in tests.itertuples()]
+    strong = [i for i, text in enumerate(frame["Reading"]) if text != "no difference shown"]
+    return make_table(frame if rival else frame.drop(columns="Against"), caption, strong=strong)
+
+
+def _site_count(n: int) -> Cell:
+    if n < SMALL:
+        return Cell(f"<{SMALL}", "score withheld")
+    return Cell(str(n), "too few to judge" if n < FEW_AT_SITE else "")

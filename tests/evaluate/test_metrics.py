@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics as reference
+
+from graphfuse.errors import GraphFuseError
+from graphfuse.evaluate.metrics import METRICS, fold_scores, rank_auc, score_all
+
+
+def draw(n_classes, seed=0, n=60):
+    rng = np.random.default_rng(seed)
+    y = rng.permutation(np.arange(n) % n_classes)
+    p = rng.random((n, n_classes)) + 0.5 * np.eye(n_classes)[y]
+    return y, p / p.sum(1, keepdims=True)
+
+
+def table(y, p, classes, **more):
+    columns = {f"p_{name}": p[:, c] for c, name in enumerate(classes)}
+    subjects = [f"s{i}" for i in range(len(y))]
+    return pd.DataFrame({"subject": subjects, "y_true": np.array(classes)[y], **columns, **more})
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_binary_metrics_equal_sklearn(seed):
+    y, p = draw(2, seed)
+    p = p.round(1)  # ties
+    p[:, 0] = 1 - p[:, 1]
+    called = p.argmax(1)
+    wanted = {
+        "accuracy": reference.accuracy_score(y, called),
+        "balanced_accuracy": reference.balanced_accuracy_score(y, called),
+        "auc": reference.roc_auc_score(y, p[:, 1]),
+        "sensitivity": reference.recall_score(y, called),
+        "specificity": reference.recall_score(y, called, pos_label=0),
+        "brier": reference.brier_score_loss(y, p[:, 1]),
+    }
+    assert score_all(y, p) == pytest.approx(wanted, abs=1e-12)
+
+
+def test_multiclass_metrics_equal_sklearn():
+    y, p = draw(3)
+    called = p.argmax(1)
+    scores = score_all(y, p)
+    assert scores["auc"] == pytest.approx(reference.roc_auc_score(y, p, multi_class="ovr", average="macro"))
+    assert scores["balanced_accuracy"] == pytest.approx(reference.balanced_accuracy_score(y, called))
+    assert scores["sensitivity"] == pytest.approx(reference.recall_score(y == 2, called == 2))
+    assert scores["specificity"] == pytest.approx(reference.recall_score(y != 2, called != 2))
+    assert scores["brier"] == pytest.approx(reference.brier_score_loss(y, p, labels=[0, 1, 2], scale_by_half=True))
+
+
+def test_metrics_of_a_single_class_are_not_available_and_do_not_warn():
+    y, p = draw(2)
+    scores = score_all(y[y == 1], p[y == 1])
+    undefined = {name for name, value in scores.items() if np.isnan(value)}
+    assert undefined == {"auc", "balanced_accuracy", "specificity"}
+
+
+def test_rank_auc_counts_pairs():
+    positive, score = np.array([1, 1, 0, 0], bool), np.array([0.9, 0.4, 0.4, 0.1])
+    assert rank_auc(positive, score) == (1 + 1 + 0.5 + 1) / 4
+
+
+def test_fold_scores_scores_each_fold_by_itself():
+    y, p = draw(2)
+    fold = np.arange(60) % 3
+    both = [table(y, p, ("control", "autism"), model=name, repeat=0, fold=fold) for name in ("a", "b")]
+    both[1][["p_control", "p_autism"]] = 0.5
+    scores = fold_scores(pd.concat(both), ("control", "autism"))
+    assert len(scores) == 2 * 3 * len(METRICS)
+    assert set(scores["n_test"]) == {20}
+    assert set(scores["n_train"]) == {40}
+    row = scores.query("model == 'a' and fold == 1 and metric == 'auc'")["value"].item()
+    assert row == pytest.approx(reference.roc_auc_score(y[fold == 1], p[fold == 1, 1]))
+    assert (scores.query("model == 'b' and metric == 'auc'")["value"] == 0.5).all()
+
+
+def test_fold_scores_codes_classes_in_the_order_given():
+    y, p = draw(2)
+    predictions = table(y, p, ("control", "autism"), model="a", repeat=0, fold=0)
+    here = fold_scores(predictions, ("control", "autism")).set_index("metric")["value"]
+    swapped = fold_scores(predictions, ("autism", "control")).set_index("metric")["value"]
+    assert here["sensitivity"] == swapped["specificity"]
+    assert here["auc"] == pytest.approx(swapped["auc"])
+
+
+@pytest.mark.parametrize("change", [{"drop": "p_autism"}, {"label": "autsim"}])
+def test_fold_scores_names_what_is_wrong(change):
+    y, p = draw(2)
+    predictions = table(y, p, ("control", "autism"), model="a", repeat=0, fold=0)
+    if "drop" in change:
+        predictions = predictions.drop(columns=change["drop"])
+    else:
+        predictions.loc[0, "y_true"] = change["label"]
+    with pytest.raises(GraphFuseError, match="autism"):
+        fold_scores(predictions, ("control", "autism"))
+
+
+def test_score_all_refuses_codes_without_a_column():
+    with pytest.raises(GraphFuseError, match="2 columns"):
+        score_all(np.array([0, 2]), np.full((2, 2), 0.5))

@@ -1,0 +1,28 @@
+from dataclasses import replace
+
+from graphfuse.evaluate.splits import Splits
+from graphfuse.report.folds import folds, leaks, steps
+
+
+def test_sizes_are_those_of_the_folds(result):
+    counts = result.folds.groupby(["role", "repeat", "fold"]).size()
+    rows = {row[0].text: row[1].text for row in folds(result)["sizes"].rows}
+    for name, role in (("Training set", "train"), ("Test set", "test")):
+        low, high = counts[role].min(), counts[role].max()
+        assert rows[name] == (str(low) if low == high else f"{low} – {high}")  # noqa: RUF001
+
+
+def test_withheld_columns_with_their_folds(result):
+    assert [[cell.text for cell in row] for row in leaks(result).rows] == [["ados_like", "3 of 3"]]
+    assert leaks(replace(result, leaks=result.leaks.iloc[:0])) is None
+
+
+def test_transductive_models_stand_in_the_table_of_steps():
+    assert len(steps(["p"]).rows) == len(steps([]).rows) + 1
+    assert "features of test subjects" in steps(["p"]).rows[-1][1].text
+
+
+def test_leave_site_out_says_so(result):
+    section = folds(replace(result, splits=Splits(leave_site_out=True)))
+    assert section["kind"].startswith("Leave-one-site-out")
+    assert "Stratified" not in section["rule"]
