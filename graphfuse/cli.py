@@ -57,23 +57,32 @@ def simulate(
 
 
 @app.command()
-def check(manifest: Manifest, root: Root = None, strict: Strict = False) -> None:
+def check(
+    manifest: Manifest,
+    out: Annotated[Path | None, typer.Option(help="Folder for exclusions.tsv, masked.tsv and columns.tsv.")] = None,
+    root: Root = None,
+    strict: Strict = False,
+) -> None:
     """Say what is there, what is wrong, who is left out, and which columns give the class away."""
     from graphfuse.evaluate.leaks import leak_columns
+    from graphfuse.evaluate.run_folder import write_table
 
     cohort = _read(manifest, root, strict)
+    masked, columns = cohort.unusable(), None
     print(cohort)
-    _print_counts("Left out", cohort.exclusions["reason"])
-    _print_counts("Masked regions", cohort.unusable().eval("modality + ': ' + region"))
-    groups = len(set(cohort.groups))
-    print(f"Independent groups (people, families, equal scans): {groups} of {len(cohort)} subjects")
+    print(f"Independent groups (people, families, equal scans): {len(set(cohort.groups))} of {len(cohort)} subjects")
+    _print_counts("Subjects left out", cohort.exclusions["reason"])
+    _print_masked(masked)
     if cohort.target is not None:
-        table = leak_columns(cohort.phenotypes.drop(columns=cohort.target), cohort.y)
-        for verdict, title in (("leak", "Columns that give the class away"), ("confound", "Confounds")):
-            part = table[table["verdict"] == verdict]
-            print(f"{title}: {len(part)}")
-            for row in part.itertuples():
-                print(f"  {row.column}: {row.reason}")
+        columns = leak_columns(cohort.phenotypes.drop(columns=cohort.target), cohort.y)
+        _print_columns("Columns that give the class away; no model is shown them", columns, "leak")
+        _print_columns("Confounds; compare every model with these alone", columns, "confound")
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        tables = {"exclusions": cohort.exclusions, "masked": masked, "columns": columns}
+        for name, table in tables.items():
+            if table is not None:
+                write_table(table, out / f"{name}.tsv")
     _leave(cohort)
 
 
@@ -111,13 +120,14 @@ def evaluate(
 
 @app.command()
 def explain(folder: Annotated[Path, typer.Argument(help="A folder that `evaluate` has written.")]) -> None:
-    """Write importance.tsv and the pictures of a finished evaluation."""
-    from graphfuse.evaluate.run_folder import write_table
-    from graphfuse.explain import region_importance
+    """Write importance.tsv, edges.tsv, a glass brain and an interactive view of a finished evaluation."""
+    from graphfuse import plot
 
     result, _ = _finished(folder)
-    importance = region_importance(result)
-    write_table(importance, folder / "importance.tsv")
+    importance, edges = _explained(result, folder)
+    plot.plot_importance(importance).savefig(folder / "importance.png", dpi=150)
+    plot.plot_connectome(edges).savefig(folder / "connectome.png", dpi=150)
+    plot.view_connectome(edges).save_as_html(str(folder / "connectome.html"))
     print(importance.head(20).to_string(index=False))
 
 
@@ -207,16 +217,22 @@ def _finished(folder: Path):
 
 
 def _explain_and_report(result, folder: Path, arguments: dict) -> None:
-    from graphfuse.evaluate.run_folder import write_table
-    from graphfuse.explain import region_importance
     from graphfuse.report import write_report
 
-    importance = None
-    if result.fitted:
-        importance = region_importance(result)
-        write_table(importance, folder / "importance.tsv")
+    importance, edges = _explained(result, folder) if result.fitted else (None, None)
     shown = {key: value for key, value in arguments.items() if key not in ("manifest", "root")}
-    print(f"Report: {write_report(result, folder / 'report.html', importance=importance, arguments=shown)}")
+    print(f"Report: {write_report(result, folder / 'report.html', importance, edges, shown)}")
+
+
+def _explained(result, folder: Path):
+    """Importance of regions and edges, written to the folder too."""
+    from graphfuse.evaluate.run_folder import write_table
+    from graphfuse.explain import edge_importance, region_importance
+
+    importance, edges = region_importance(result), edge_importance(result)
+    write_table(importance, folder / "importance.tsv")
+    write_table(edges, folder / "edges.tsv")
+    return importance, edges
 
 
 def _print_counts(title: str, values) -> None:
@@ -224,6 +240,22 @@ def _print_counts(title: str, values) -> None:
     print(f"{title}: {int(counts.sum())}")
     for value, count in counts.items():
         print(f"  {count} x {value}")
+
+
+def _print_masked(masked) -> None:
+    """One line a subject: which of his regions are masked, three by name."""
+    print(f"Subjects with masked regions (constant, absent or not finite): {masked['subject'].nunique()}")
+    for (subject, modality), part in masked.groupby(["subject", "modality"]):
+        names = list(part["region"])
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        print(f"  {subject} {modality}: {'; '.join(names[:3])}{more}")
+
+
+def _print_columns(title: str, columns, verdict: str) -> None:
+    part = columns[columns["verdict"] == verdict]
+    print(f"{title}: {len(part)}")
+    for row in part.itertuples():
+        print(f"  {row.column}: {row.reason}")
 
 
 def _leave(cohort) -> None:

@@ -118,6 +118,23 @@ def functional_connectivity(
     return KINDS[check_option("kind", kind, KINDS)](series, usable=usable, device=device, **given)
 
 
+def scale_free_covariance(series: Series, estimator: str = "ledoit-wolf", *, usable=None, device="cpu") -> Tensor:
+    """Covariance of the z-scored series, in float64 and with a unit diagonal: what a tangent space is built on.
+
+    The units of a BOLD series are the scanner's own; without z-scoring, tangent vectors would hold the site's gain.
+
+    Parameters
+    ----------
+    series, estimator, usable, device
+        As for `covariance`.
+
+    Returns
+    -------
+    tensor (B, R, R), float64, positive definite if the estimator shrinks.
+    """
+    return correlation(series, estimator, usable=usable, device=device, dtype=torch.float64)
+
+
 def fisher_z(r: Tensor | np.ndarray) -> Tensor:
     """Fisher's z of correlations: ``z = atanh(r)``, ``|r|`` clipped at ``1 - 1e-7``: ``|z| < 8.5``, the diagonal too.
 

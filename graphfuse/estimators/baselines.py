@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from sklearn.compose import make_column_selector, make_column_transformer
@@ -11,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from graphfuse.cohort import Cohort
-from graphfuse.errors import GraphFuseError
+from graphfuse.errors import GraphFuseError, InvalidOption
 from graphfuse.estimators.base import CohortClassifier
 
 
@@ -20,6 +22,9 @@ class Majority(CohortClassifier):
 
     def _fit(self, cohort: Cohort, codes: np.ndarray) -> None:
         self.shares_ = np.bincount(codes) / len(codes)
+
+    def _modalities(self, cohort: Cohort) -> Iterable[str]:
+        return ()
 
     def _predict_proba(self, cohort: Cohort) -> np.ndarray:
         return np.tile(self.shares_, (len(cohort), 1))
@@ -55,10 +60,27 @@ class Confounds(CohortClassifier):
         self.model_ = make_pipeline(encode, LogisticRegression(C=self.C, max_iter=1000))
         self.model_.fit(self._table(cohort), codes)
 
+    def _modalities(self, cohort: Cohort) -> Iterable[str]:
+        return ()
+
     def _predict_proba(self, cohort: Cohort) -> np.ndarray:
         return self.model_.predict_proba(self._table(cohort))
 
     def _table(self, cohort: Cohort) -> pd.DataFrame:
-        table = cohort.phenotypes[self.columns_]
-        text = table.select_dtypes(exclude="number").columns
-        return table.assign(**{name: table[name].astype(object).where(table[name].notna(), "missing") for name in text})
+        """The columns as floats or as text; a missing value of a text is a level of its own."""
+        return pd.DataFrame({name: _plain(cohort.phenotypes[name]) for name in self._found(cohort)})
+
+    def _found(self, cohort: Cohort) -> list[str]:
+        for name in self.columns_:
+            if name not in cohort.phenotypes.columns:
+                raise InvalidOption(
+                    f"Confounds needs the column {name!r}, which these phenotypes do not have (or it gives the "
+                    "diagnosis away and was withheld, see gf.leak_columns). Leave it out of columns."
+                )
+        return self.columns_
+
+
+def _plain(column: pd.Series) -> pd.Series:
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        return column.astype("Float64").astype(float)
+    return column.astype(object).map(str).where(column.notna(), "missing")

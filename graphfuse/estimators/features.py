@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, TransformerMixin
 
 from graphfuse._check import check_option
-from graphfuse.connectome.functional import fisher_z, functional_connectivity
+from graphfuse.connectome.functional import fisher_z, functional_connectivity, scale_free_covariance
 from graphfuse.connectome.tangent import TangentSpace
 from graphfuse.connectome.vectorise import upper_triangle
-from graphfuse.errors import MissingModality
+from graphfuse.errors import InvalidOption, MissingModality
 from graphfuse.signal import Signal
 
 
@@ -18,18 +18,24 @@ class EdgeVector(BaseEstimator):
     """The upper triangle of a connectome: Fisher-z correlation, partial correlation or tangent vectors.
 
     ``kind="given"`` takes ready connectivity matrices as they are. The tangent reference (log-Euclidean mean of
-    Ledoit-Wolf covariances) and the mean of each edge come from the subjects given to `fit`.
+    `scale_free_covariance`) and the mean of each edge come from the subjects given to `fit`.
     """
 
     def __init__(self, kind: str = "correlation"):
         self.kind = kind
 
     def fit(self, signal: Signal) -> EdgeVector:
-        vectors, known = self._vectors(signal, fit=True)
-        self.mean_ = (vectors * known).sum(0) / known.sum(0).clip(1)
+        self.fit_transform(signal)
         return self
 
+    def fit_transform(self, signal: Signal) -> np.ndarray:
+        vectors, known = self._vectors(signal, fit=True)
+        self.mean_ = (vectors * known).sum(0) / known.sum(0).clip(1)
+        return _spread(np.where(known, vectors - self.mean_, 0), signal.present)
+
     def transform(self, signal: Signal) -> np.ndarray:
+        if not signal.present.any():
+            return np.zeros((len(signal), len(self.mean_)), np.float32)
         vectors, known = self._vectors(signal)
         return _spread(np.where(known, vectors - self.mean_, 0), signal.present)
 
@@ -40,17 +46,18 @@ class EdgeVector(BaseEstimator):
         if self.kind == "given":
             return upper_triangle(torch.as_tensor(signal.stack())).numpy(), known.numpy()
         if self.kind == "tangent":
-            covariances = functional_connectivity(signal.arrays(), "covariance", "ledoit-wolf", usable=usable)
+            covariances = scale_free_covariance(signal.arrays(), usable=usable)
             self.space_ = TangentSpace(reference="log-euclidean").fit(covariances) if fit else self.space_
             return upper_triangle(self.space_.transform(covariances), diagonal=True).float().numpy(), known.numpy()
         matrices = functional_connectivity(signal.arrays(), self.kind, usable=usable)
         return upper_triangle(fisher_z(matrices)).float().numpy(), known.numpy()
 
 
-class ValueVector(BaseEstimator):
+class ValueVector(TransformerMixin, BaseEstimator):
     """Measures or a vector, flattened and z-scored with the mean and deviation of the subjects given to `fit`."""
 
     def fit(self, signal: Signal) -> ValueVector:
+        """Learn mean and deviation of each entry."""
         values, known = _flat(signal)
         count = known.sum(0).clip(1)
         self.mean_ = (values * known).sum(0) / count
@@ -59,6 +66,8 @@ class ValueVector(BaseEstimator):
         return self
 
     def transform(self, signal: Signal) -> np.ndarray:
+        if not signal.present.any():
+            return np.zeros((len(signal), len(self.mean_)), np.float32)
         values, known = _flat(signal)
         return _spread(np.where(known, (values - self.mean_) / self.scale_, 0).clip(-10, 10), signal.present)
 
@@ -84,6 +93,13 @@ FEATURES = {
     "given": lambda: EdgeVector("given"),
     "values": ValueVector,
 }
+READS = {
+    "correlation": ("timeseries",),
+    "partial": ("timeseries",),
+    "tangent": ("timeseries",),
+    "given": ("connectivity",),
+    "values": ("measures", "vector", "connectivity"),
+}
 DEFAULTS = {"timeseries": "correlation", "connectivity": "given", "measures": "values", "vector": "values"}
 
 
@@ -96,30 +112,41 @@ class CohortVector(BaseEstimator):
         Modalities, None = all of the cohort that can be vectors.
     features : str
         A key of `FEATURES`, or ``auto``: correlation for time series, given for matrices, values for the rest.
-    balance : bool
-        Divide each modality by the root mean square of its entries over the training subjects, so that networks see
-        the same scale whatever the units.
+    standardise : bool
+        Divide each entry by its deviation over the training subjects, as the inputs of networks are.
     """
 
-    def __init__(self, signals=None, features="auto", balance=False):
+    def __init__(self, signals=None, features="auto", standardise=False):
         self.signals = signals
         self.features = features
-        self.balance = balance
+        self.standardise = standardise
 
     def fit(self, cohort) -> CohortVector:
+        self.fit_transform(cohort)
+        return self
+
+    def fit_transform(self, cohort) -> np.ndarray:
+        """Fit on these subjects and return their vectors; quicker than one after the other."""
         check_option("features", self.features, ("auto", *FEATURES))
         names = self.signals or [name for name, signal in cohort.signals.items() if signal.kind in DEFAULTS]
-        self.parts_, self.scales_ = {}, {}
+        self.parts_, vectors = {}, []
         for name in names:
-            signal = cohort.signals[check_option("signals", name, cohort.signals)]
+            signal = cohort.signals[check_option("signals", name, list(cohort.signals))]
             if not signal.present.any():
                 raise MissingModality(f"No training subject has {name!r}; leave this modality out.")
             kind = DEFAULTS[signal.kind] if self.features == "auto" else self.features
-            self.parts_[name] = FEATURES[kind]().fit(signal)
-            values = self.parts_[name].transform(signal)[signal.present]
-            self.scales_[name] = float(np.sqrt(np.square(values).mean())) or 1.0 if self.balance else 1.0
-        return self
+            if signal.kind not in READS[kind]:
+                raise InvalidOption(
+                    f"features={kind!r} reads {' or '.join(READS[kind])}; signals[{name!r}] is {signal.kind}. Name the "
+                    "signals that it suits, or use features='auto'."
+                )
+            self.parts_[name] = FEATURES[kind]()
+            vectors.append(self.parts_[name].fit_transform(signal))
+        X = np.concatenate(vectors, axis=1)  # (N, sum P)
+        deviation = X.std(0) if self.standardise else np.float32(1)
+        self.scale_ = np.where(deviation > 1e-6, deviation, np.float32(np.inf))  # constant in training: 0 for all
+        return X / self.scale_
 
     def transform(self, cohort) -> np.ndarray:
-        parts = [part.transform(cohort.signals[name]) / self.scales_[name] for name, part in self.parts_.items()]
-        return np.concatenate(parts, axis=1)  # (N, sum P)
+        vectors = [part.transform(cohort.signals[name]) for name, part in self.parts_.items()]
+        return np.concatenate(vectors, axis=1) / self.scale_

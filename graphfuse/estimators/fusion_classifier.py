@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from copy import deepcopy
 from zlib import crc32
 
@@ -10,12 +11,13 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
-from graphfuse._check import check_option
+from graphfuse._check import check_option, check_range
 from graphfuse.cohort import Cohort
-from graphfuse.errors import InvalidOption, MissingModality
+from graphfuse.errors import InvalidOption, MissingModality, ShapeMismatch
 from graphfuse.estimators.base import CohortClassifier
+from graphfuse.estimators.ensemble import Ensemble, train_ensemble
 from graphfuse.estimators.nested import NestedViews
-from graphfuse.estimators.training import Recipe, train_network
+from graphfuse.estimators.training import Recipe
 from graphfuse.fusion import make_fusion
 from graphfuse.graph.graphs import Graphs
 from graphfuse.graph.subject import FunctionalGraph, MorphometricGraph
@@ -65,14 +67,16 @@ class FusionClassifier(NestedViews, CohortClassifier):
     edges : {"given", "none", "shuffled"}
         ``none`` removes every edge and ``shuffled`` renumbers each subject's regions at random before message
         passing: the two controls that tell whether the graph helps.
-    learning_rate, weight_decay, epochs, patience, batch_size, validation
-        See `Recipe`; the epoch is chosen on an inner split of the training subjects.
+    learning_rate, weight_decay, epochs, patience, batch_size, validation, members
+        See `Recipe`; the epoch is chosen on inner splits of the training subjects.
     random_state : int
         Seed of weights, batches and the inner split.
 
     Attributes
     ----------
-    views_ : fitted views · network_ : FusionNetwork · history_ : inner validation loss by epoch
+    views_ : fitted views
+    network_ : Ensemble of FusionNetwork
+    history_ : inner validation loss by epoch, for each member
     """
 
     def __init__(
@@ -92,6 +96,7 @@ class FusionClassifier(NestedViews, CohortClassifier):
         patience=15,
         batch_size=64,
         validation=0.15,
+        members=3,
         random_state=0,
     ):
         self.views = views
@@ -109,25 +114,24 @@ class FusionClassifier(NestedViews, CohortClassifier):
         self.patience = patience
         self.batch_size = batch_size
         self.validation = validation
+        self.members = members
         self.random_state = random_state
 
     def _fit(self, cohort: Cohort, codes: np.ndarray) -> None:
         check_option("edges", self.edges, EDGES)
+        check_range("width", self.width, 1)
         self.views_ = self._fit_views(cohort)
         graphs = self.graphs(cohort)
         rows = _measured(graphs)
         self.shapes_ = {name: (g.x.shape[2], g.x.shape[1]) for name, g in graphs.items()}  # (F, R)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.random_state)
-            self.network_ = self.build_network()
-            self.history_ = train_network(
-                self.network_,
-                lambda batch: self.network_(_take(graphs, rows[batch]))[0],
-                codes[rows],
-                cohort.groups[rows],
-                self._recipe(),
-                self.random_state,
-            )
+        self.network_, self.history_ = train_ensemble(
+            self._network,
+            lambda network, batch: network(_take(graphs, rows[batch]))[0],
+            codes[rows],
+            cohort.groups[rows],
+            Recipe.of(self),
+            self.random_state,
+        )
 
     def _predict_proba(self, cohort: Cohort) -> np.ndarray:
         graphs = self.graphs(cohort)
@@ -139,13 +143,19 @@ class FusionClassifier(NestedViews, CohortClassifier):
                 result[batch] = self.network_(_take(graphs, batch))[0].softmax(1).numpy()
         return result
 
+    def _modalities(self, cohort: Cohort) -> Iterable[str]:
+        return self.views_
+
     def graphs(self, cohort: Cohort) -> dict[str, Graphs]:
         """The graphs that the network reads, by modality, for these subjects."""
         graphs = {name: view.transform(cohort.signals[name]) for name, view in sorted(self.views_.items())}
         return {name: _with_edges(g, self.edges, self.random_state) for name, g in graphs.items()}
 
-    def build_network(self) -> FusionNetwork:
-        """A network of the shape that was fitted, with fresh weights."""
+    def build_network(self) -> Ensemble:
+        """Networks of the shape that was fitted, with fresh weights."""
+        return Ensemble(self._network() for _ in range(self.members))
+
+    def _network(self) -> FusionNetwork:
         encoders = {name: self._encoder(name, *shape) for name, shape in self.shapes_.items()}
         widths = {name: encoder.out_channels for name, encoder in encoders.items()}
         fusion = make_fusion(self.fusion, widths, self.width)
@@ -154,6 +164,7 @@ class FusionClassifier(NestedViews, CohortClassifier):
     def _encoder(self, name: str, in_channels: int, num_nodes: int) -> nn.Module:
         encoder = self.encoder.get(name) if isinstance(self.encoder, dict) else self.encoder
         if isinstance(encoder, nn.Module):
+            _check_module(encoder, name, in_channels)
             model = deepcopy(encoder)
             model.reset_parameters()
             return PyGEncoder(model, model.out_channels, readout="mean" if self.readout == "flatten" else self.readout)
@@ -175,11 +186,24 @@ class FusionClassifier(NestedViews, CohortClassifier):
             check_option("views", name, list(cohort.signals))
             if not cohort.has(name).any():
                 raise MissingModality(f"No training subject has {name!r}; leave this view out.")
+        for name in self.encoder if isinstance(self.encoder, dict) else ():
+            check_option("a modality of encoder", name, list(views))
         return {name: clone(view).fit(cohort.signals[name]) for name, view in views.items()}
 
-    def _recipe(self) -> Recipe:
-        names = ("learning_rate", "weight_decay", "epochs", "patience", "batch_size", "validation")
-        return Recipe(**{name: getattr(self, name) for name in names})
+
+def _check_module(module: nn.Module, name: str, in_channels: int) -> None:
+    """A ready module must tell its widths and be able to start afresh, as the models of `torch_geometric.nn` do."""
+    lacking = [part for part in ("in_channels", "out_channels", "reset_parameters") if not hasattr(module, part)]
+    if lacking:
+        raise InvalidOption(
+            f"An encoder module needs {', '.join(lacking)}; {type(module).__name__} has none. Give a callable "
+            "(in_channels, num_nodes) -> PyGEncoder(module, out_channels) instead."
+        )
+    if module.in_channels != in_channels:
+        raise ShapeMismatch(
+            f"The encoder takes {module.in_channels} node features; the graphs of {name!r} have {in_channels}. Give "
+            "encoder={modality: module}, or a callable (in_channels, num_nodes) -> module."
+        )
 
 
 def _measured(graphs: dict[str, Graphs]) -> np.ndarray:
@@ -198,12 +222,14 @@ def _with_edges(graphs: Graphs, edges: str, seed: int) -> Graphs:
     if edges == "none":
         adjacency = graphs.adjacency.without_edges()
     else:
-        shuffled = [_renumbered(weight, seed) for weight in graphs.adjacency.to_dense().numpy()]
+        dense = graphs.adjacency.to_dense().numpy()
+        shuffled = [_renumbered(*graph, seed) for graph in zip(dense, graphs.nodes.numpy(), strict=True)]
         adjacency = Adjacency.from_dense(torch.as_tensor(np.stack(shuffled)))
     return Graphs(graphs.x, adjacency, graphs.nodes, graphs.present, graphs.offsets)
 
 
-def _renumbered(weight: np.ndarray, seed: int) -> np.ndarray:
-    """One graph (R, R) with its nodes in an order drawn from its own content, so no other subject matters."""
-    order = np.random.default_rng([seed, crc32(weight.tobytes())]).permutation(len(weight))
+def _renumbered(weight: np.ndarray, usable: np.ndarray, seed: int) -> np.ndarray:
+    """One graph (R, R), its usable nodes in an order drawn from its own content, so that no other subject matters."""
+    order, places = np.arange(len(weight)), np.flatnonzero(usable)
+    order[places] = np.random.default_rng([seed, crc32(weight.tobytes())]).permutation(places)
     return np.ascontiguousarray(weight[np.ix_(order, order)])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from torch import nn
 
 from graphfuse.cohort import Cohort
 from graphfuse.estimators.base import CohortClassifier
+from graphfuse.estimators.ensemble import Ensemble, train_ensemble
 from graphfuse.estimators.features import CohortVector
-from graphfuse.estimators.training import Recipe, train_network
+from graphfuse.estimators.training import Recipe
 
 
 class MLP(CohortClassifier):
@@ -21,7 +24,7 @@ class MLP(CohortClassifier):
         As in `Ridge`.
     hidden : int
         Width of the hidden layer.
-    dropout, learning_rate, weight_decay, epochs, patience, batch_size, validation, random_state
+    dropout, learning_rate, weight_decay, epochs, patience, batch_size, validation, members, random_state
         As in `FusionClassifier`.
     """
 
@@ -37,6 +40,7 @@ class MLP(CohortClassifier):
         patience=15,
         batch_size=64,
         validation=0.15,
+        members=3,
         random_state=0,
     ):
         self.signals = signals
@@ -49,26 +53,30 @@ class MLP(CohortClassifier):
         self.patience = patience
         self.batch_size = batch_size
         self.validation = validation
+        self.members = members
         self.random_state = random_state
 
     def _fit(self, cohort: Cohort, codes: np.ndarray) -> None:
-        self.vector_ = CohortVector(self.signals, self.features, balance=True).fit(cohort)
-        X = torch.as_tensor(self.vector_.transform(cohort))
+        self.vector_ = CohortVector(self.signals, self.features, standardise=True)
+        X = torch.as_tensor(self.vector_.fit_transform(cohort))
         self.in_channels_ = X.shape[1]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.random_state)
-            self.network_ = self.build_network()
-            self.history_ = train_network(
-                self.network_,
-                lambda rows: self.network_(X[rows]),
-                codes,
-                cohort.groups,
-                self._recipe(),
-                self.random_state,
-            )
+        self.network_, self.history_ = train_ensemble(
+            self._network,
+            lambda network, rows: network(X[rows]),
+            codes,
+            cohort.groups,
+            Recipe.of(self),
+            self.random_state,
+        )
 
-    def build_network(self) -> nn.Module:
-        """A network of the shape that was fitted, with fresh weights."""
+    def _modalities(self, cohort: Cohort) -> Iterable[str]:
+        return self.vector_.parts_
+
+    def build_network(self) -> Ensemble:
+        """Networks of the shape that was fitted, with fresh weights."""
+        return Ensemble(self._network() for _ in range(self.members))
+
+    def _network(self) -> nn.Module:
         return nn.Sequential(
             nn.Dropout(self.dropout),
             nn.Linear(self.in_channels_, self.hidden),
@@ -81,7 +89,3 @@ class MLP(CohortClassifier):
     def _predict_proba(self, cohort: Cohort) -> np.ndarray:
         X = torch.as_tensor(self.vector_.transform(cohort))
         return self.network_(X).softmax(1).numpy()
-
-    def _recipe(self) -> Recipe:
-        names = ("learning_rate", "weight_decay", "epochs", "patience", "batch_size", "validation")
-        return Recipe(**{name: getattr(self, name) for name in names})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 import torch
@@ -9,10 +11,13 @@ from sklearn.base import clone
 from sklearn.decomposition import PCA
 from torch import nn
 
+from graphfuse._check import check_range
 from graphfuse.cohort import Cohort
-from graphfuse.estimators.base import CohortClassifier
+from graphfuse.errors import LeakageError
+from graphfuse.estimators.base import CohortClassifier, layout
+from graphfuse.estimators.ensemble import Ensemble, train_ensemble
 from graphfuse.estimators.features import CohortVector
-from graphfuse.estimators.training import Recipe, train_network
+from graphfuse.estimators.training import Recipe
 from graphfuse.graph.population import PopulationGraph
 from graphfuse.kernels.adjacency import Adjacency
 from graphfuse.nn.encoder import GraphEncoder
@@ -48,14 +53,15 @@ class PopulationClassifier(CohortClassifier):
     components : int
         Most principal components kept.
     conv, hidden, dropout
-        See `GraphEncoder`.
-    learning_rate, weight_decay, epochs, patience, validation, random_state
+        See `GraphEncoder`; Chebyshev of order 3 and width 16 as in Parisot et al. 2018. Its first term keeps a
+        person's own features apart from the neighbours', which a ``gcn`` averages with them.
+    learning_rate, weight_decay, epochs, patience, validation, members, random_state
         See `Recipe`; each step sees the whole graph.
 
     Attributes
     ----------
     unlabelled_ : ids of the people taken in without labels
-    network_ : PopulationNetwork
+    network_ : Ensemble of PopulationNetwork
     graph_ : fitted PopulationGraph
     """
 
@@ -66,14 +72,15 @@ class PopulationClassifier(CohortClassifier):
         graph=None,
         transductive=False,
         components=256,
-        conv="gcn",
-        hidden=(32,),
+        conv="cheb",
+        hidden=(16,),
         dropout=0.3,
         learning_rate=5e-3,
         weight_decay=1e-2,
         epochs=300,
         patience=30,
         validation=0.15,
+        members=3,
         random_state=0,
     ):
         self.signals = signals
@@ -89,49 +96,65 @@ class PopulationClassifier(CohortClassifier):
         self.epochs = epochs
         self.patience = patience
         self.validation = validation
+        self.members = members
         self.random_state = random_state
 
     def _fit(self, cohort: Cohort, codes: np.ndarray, unlabelled: Cohort | None = None) -> None:
+        check_range("components", self.components, 2)
         self._fit_features(cohort)
         x, phenotypes = self._nodes(cohort), cohort.phenotypes
         self.unlabelled_ = () if unlabelled is None else tuple(unlabelled.subjects)
         if self.unlabelled_:
+            self._check_unlabelled(cohort, unlabelled)
             x = torch.cat([x, self._nodes(unlabelled)])
             phenotypes = pd.concat([phenotypes, unlabelled.blind().phenotypes])
         self.graph_ = clone(self.graph or _default_graph(cohort)).fit(x, phenotypes)
         self.x_ = x
         adjacency = self.graph_.adjacency()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.random_state)
-            self.network_ = self.build_network()
-            self.history_ = train_network(
-                self.network_,
-                lambda rows: self.network_(x, adjacency)[rows],  # labelled people come first
-                codes,
-                cohort.groups,
-                self._recipe(),
-                self.random_state,
-            )
+        self.network_, self.history_ = train_ensemble(
+            self._network,
+            lambda network, rows: network(x, adjacency)[rows],  # labelled people come first
+            codes,
+            cohort.groups,
+            Recipe.of(self),
+            self.random_state,
+        )
 
-    def build_network(self) -> PopulationNetwork:
-        """A network of the shape that was fitted, with fresh weights."""
+    def _modalities(self, cohort: Cohort) -> Iterable[str]:
+        return self.vector_.parts_
+
+    def build_network(self) -> Ensemble:
+        """Networks of the shape that was fitted, with fresh weights."""
+        return Ensemble(self._network() for _ in range(self.members))
+
+    def _network(self) -> PopulationNetwork:
         encoder = GraphEncoder(self.x_.shape[1], self.hidden, conv=self.conv, dropout=self.dropout)
         return PopulationNetwork(encoder, len(self.classes_))
 
     @torch.no_grad()
     def _predict_proba(self, cohort: Cohort) -> np.ndarray:
-        place = pd.Index(self.unlabelled_, dtype=object).get_indexer(cohort.subjects)
-        if (place >= 0).all():
-            inside = self.network_(self.x_, self.graph_.adjacency()).softmax(1).numpy()
-            return inside[len(self.x_) - len(self.unlabelled_) :][place]
+        """Nodes of the graph are read off it, everybody else is attached to it."""
         new = self._nodes(cohort)
         adjacency = self.graph_.attach(new, cohort.phenotypes)
-        return self.network_(torch.cat([self.x_, new]), adjacency).softmax(1).numpy()[len(self.x_) :]
+        everybody = self.network_(torch.cat([self.x_, new]), adjacency).softmax(1).numpy()
+        node = pd.Index(self.unlabelled_, dtype=object).get_indexer(cohort.subjects)
+        first = len(self.x_) - len(self.unlabelled_)  # the unlabelled nodes come last
+        return everybody[np.where(node >= 0, first + node, len(self.x_) + np.arange(len(new)))]
+
+    def _check_unlabelled(self, cohort: Cohort, unlabelled: Cohort) -> None:
+        shared = len(cohort.subjects.intersection(unlabelled.subjects))
+        if shared:
+            raise LeakageError(
+                f"unlabelled must hold nobody of the training subjects; {shared} ids stand in both. Their labels would "
+                "reach their own nodes: leave them out of one."
+            )
+        self.layout_ = {name: layout(cohort.signals[name]) for name in self.vector_.parts_}
+        self._check_layout(unlabelled)
 
     def _fit_features(self, cohort: Cohort) -> None:
-        self.vector_ = CohortVector(self.signals, self.features, balance=True).fit(cohort)
-        X = self.vector_.transform(cohort)
-        pca = PCA(min(self.components, *X.shape) - 1, random_state=self.random_state).fit(X)
+        self.vector_ = CohortVector(self.signals, self.features, standardise=True)
+        X = self.vector_.fit_transform(cohort)
+        pca = PCA(min(self.components, len(X) - 1, X.shape[1]), random_state=self.random_state).fit(X)
         unit = np.sqrt(pca.explained_variance_.mean().clip(1e-12))  # one scale for all: strong components stay strong
         self.axes_ = (pca.components_ / unit).astype(np.float32)
         self.centre_ = pca.mean_.astype(np.float32)
@@ -139,10 +162,6 @@ class PopulationClassifier(CohortClassifier):
     def _nodes(self, cohort: Cohort) -> torch.Tensor:
         """Principal components of these subjects, (N, F), each from its own data alone."""
         return torch.as_tensor((self.vector_.transform(cohort) - self.centre_) @ self.axes_.T)
-
-    def _recipe(self) -> Recipe:
-        names = ("learning_rate", "weight_decay", "epochs", "patience", "validation")
-        return Recipe(batch_size=None, **{name: getattr(self, name) for name in names})
 
 
 def _default_graph(cohort: Cohort) -> PopulationGraph:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from sklearn.base import clone
 from sklearn.linear_model import RidgeCV
@@ -37,8 +39,8 @@ class Ridge(CohortClassifier):
         self.alphas = alphas
 
     def _fit(self, cohort: Cohort, codes: np.ndarray) -> None:
-        self.vector_ = CohortVector(self.signals, self.features).fit(cohort)
-        X = self.vector_.transform(cohort).astype(np.float64)  # (N, P)
+        self.vector_ = CohortVector(self.signals, self.features)
+        X = self.vector_.fit_transform(cohort).astype(np.float64)  # (N, P)
         Y = np.where(codes[:, None] == np.arange(len(self.classes_)), 1.0, -1.0)  # (N, C)
         # Any scorer makes RidgeCV keep the left-out predictions instead of their errors.
         model = RidgeCV(self._penalties(X), scoring="neg_mean_squared_error", store_cv_results=True).fit(X, Y)
@@ -48,13 +50,17 @@ class Ridge(CohortClassifier):
         self.left_out_scores_ = left_out.reshape(Y.shape)
         self.slope_ = fit_temperature(self.left_out_scores_, codes)
 
+    def _modalities(self, cohort: Cohort) -> Iterable[str]:
+        return self.vector_.parts_
+
     def _penalties(self, X: np.ndarray) -> list[float]:
         unit = 1e-3 * np.square(X).sum(1).mean()
         return [float(alpha * unit) for alpha in self.alphas]
 
     def decision_function(self, cohort: Cohort) -> np.ndarray:
         """Ridge scores, (N, C); about 1 for the class and -1 for the others."""
-        return self.vector_.transform(cohort.blind()) @ self.coef_ + self.intercept_
+        cohort = self._admitted(cohort)
+        return self.vector_.transform(cohort) @ self.coef_ + self.intercept_
 
     def _predict_proba(self, cohort: Cohort) -> np.ndarray:
         return probabilities(self.decision_function(cohort), self.slope_)
@@ -78,8 +84,12 @@ class MeanOfRidges(CohortClassifier):
         left_out = np.mean([ridge.left_out_scores_ for ridge in self.ridges_.values()], axis=0)
         self.slope_ = fit_temperature(left_out, codes)
 
+    def _modalities(self, cohort: Cohort) -> Iterable[str]:
+        return dict.fromkeys(name for ridge in self.ridges_.values() for name in ridge.layout_)
+
     def decision_function(self, cohort: Cohort) -> np.ndarray:
         """Mean of the ridge scores, (N, C)."""
+        cohort = self._admitted(cohort)
         return np.mean([ridge.decision_function(cohort) for ridge in self.ridges_.values()], axis=0)
 
     def _predict_proba(self, cohort: Cohort) -> np.ndarray:

@@ -24,16 +24,18 @@ from graphfuse.estimators.population_classifier import PopulationClassifier
 from graphfuse.estimators.ridge import MeanOfRidges, Ridge
 from graphfuse.estimators.svm import LinearSVM
 from graphfuse.graph.population import PopulationGraph
-from graphfuse.graph.sparsify import TopDensity
+from graphfuse.graph.sparsify import KNearest, Threshold, TopDensity
 from graphfuse.graph.subject import FunctionalGraph, MorphometricGraph
 
 FORMAT = 1
+DAMAGED = "The model file is damaged: its header does not fit its tensors. Fit and save again."
 # The only classes that a file can bring to life.
 CLASSES = {
     cls.__name__: cls
     for cls in (
-        CohortVector, EdgeVector, FunctionalGraph, FusionClassifier, LinearSVM, MLP, Majority, MeanOfRidges,
-        MorphometricGraph, PopulationClassifier, PopulationGraph, Ridge, TangentSpace, TopDensity, ValueVector,
+        CohortVector, EdgeVector, FunctionalGraph, FusionClassifier, KNearest, LinearSVM, MLP, Majority, MeanOfRidges,
+        MorphometricGraph, PopulationClassifier, PopulationGraph, Ridge, TangentSpace, Threshold, TopDensity,
+        ValueVector,
     )
 }  # fmt: skip
 # Attributes that belong to the training subjects, not to the model.
@@ -88,13 +90,14 @@ def load_model(path):
             f"{header.get('format')!r} of graphfuse {header.get('graphfuse')}. Install that version, or fit again."
         )
     try:
-        return _decode(json.loads(header["model"]), tensors)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        model = _decode(json.loads(header["model"]), tensors)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
         if isinstance(error, GraphFuseError):
             raise
-        raise UnreadableFile(
-            "The model file is damaged: its header does not fit its tensors. Fit and save again."
-        ) from error
+        raise UnreadableFile(DAMAGED) from error
+    if type(model) not in CLASSES.values():
+        raise UnreadableFile(DAMAGED)
+    return model
 
 
 def inspect_model(path) -> dict:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.svm import SVC
 
 from graphfuse.cohort import Cohort
 from graphfuse.estimators.base import CohortClassifier
 from graphfuse.estimators.calibration import fit_temperature, probabilities
+from graphfuse.estimators.dealing import inner_folds
 from graphfuse.estimators.features import CohortVector
 
 
@@ -32,13 +34,16 @@ class LinearSVM(CohortClassifier):
         self.random_state = random_state
 
     def _fit(self, cohort: Cohort, codes: np.ndarray) -> None:
-        self.vector_ = CohortVector(self.signals, self.features).fit(cohort)
-        X = self.vector_.transform(cohort).astype(np.float64)
+        self.vector_ = CohortVector(self.signals, self.features)
+        X = self.vector_.fit_transform(cohort).astype(np.float64)
         self.scale_ = float(1 / np.sqrt(np.square(X).sum(1).mean()))
         K = (X @ X.T) * self.scale_**2
         duals, self.intercept_ = self._machines(K, codes)
         self.coef_ = (X.T @ duals) * self.scale_**2  # (P, C)
         self.slope_ = fit_temperature(self._inner_scores(K, codes, cohort.groups), codes)
+
+    def _modalities(self, cohort: Cohort) -> Iterable[str]:
+        return self.vector_.parts_
 
     def _machines(self, K: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Dual weights (N, C) and intercepts (C,), so that scores are ``K @ duals + intercepts``."""
@@ -53,17 +58,18 @@ class LinearSVM(CohortClassifier):
 
     def _inner_scores(self, K: np.ndarray, codes: np.ndarray, groups: np.ndarray) -> np.ndarray:
         """Scores (N, C) of each training subject from a machine that has not seen its group."""
-        folds = int(min(5, np.bincount(codes).min()))
         scores = np.zeros((len(codes), len(self.classes_)))
-        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=self.random_state)
-        for train, test in splitter.split(K, codes, groups):
+        fold_of = inner_folds(codes, groups, 5, self.random_state)
+        for fold in range(fold_of.max() + 1):
+            train, test = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
             duals, intercepts = self._machines(K[np.ix_(train, train)], codes[train])
             scores[test] = K[np.ix_(test, train)] @ duals + intercepts
         return scores
 
     def decision_function(self, cohort: Cohort) -> np.ndarray:
         """Signed distances to the margins, (N, C)."""
-        return self.vector_.transform(cohort.blind()) @ self.coef_ + self.intercept_
+        cohort = self._admitted(cohort)
+        return self.vector_.transform(cohort) @ self.coef_ + self.intercept_
 
     def _predict_proba(self, cohort: Cohort) -> np.ndarray:
         return probabilities(self.decision_function(cohort), self.slope_)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from sklearn.model_selection import StratifiedGroupKFold
 from torch import nn
+
+from graphfuse._check import check_range
+from graphfuse.errors import NonFinite
+from graphfuse.estimators.dealing import inner_split
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class Recipe:
         Subjects a step; None = all (what a population graph needs).
     validation : float
         Share of the training subjects that choose the epoch.
+    members : int
+        Networks that are averaged, each with another inner split.
     """
 
     learning_rate: float = 1e-3
@@ -33,13 +38,21 @@ class Recipe:
     patience: int = 15
     batch_size: int | None = 64
     validation: float = 0.15
+    members: int = 3
 
+    @classmethod
+    def of(cls, model) -> Recipe:
+        """The recipe among a model's parameters; without ``batch_size`` (a population model) a step sees everybody."""
+        return cls(**{part.name: getattr(model, part.name, None) for part in fields(cls)})
 
-def inner_split(codes: np.ndarray, groups: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to train on and rows that choose the epoch: stratified by class, nobody's group on both sides."""
-    folds = int(np.clip(round(1 / share), 2, np.bincount(codes).min()))
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    return next(iter(splitter.split(np.zeros(len(codes)), codes, groups)))
+    def __post_init__(self):
+        check_range("learning_rate", self.learning_rate, 0, open_low=True)
+        check_range("weight_decay", self.weight_decay, 0)
+        check_range("epochs", self.epochs, 1)
+        check_range("patience", self.patience, 1)
+        check_range("batch_size", self.batch_size or 1, 1)
+        check_range("members", self.members, 1)
+        check_range("validation", self.validation, 0, 0.5, open_low=True)
 
 
 def train_network(
@@ -56,6 +69,11 @@ def train_network(
     -------
     list of float
         Inner validation loss after each epoch.
+
+    Raises
+    ------
+    NonFinite
+        The loss was never a number.
     """
     fit_rows, validation_rows = (torch.as_tensor(rows) for rows in inner_split(codes, groups, recipe.validation, seed))
     target = torch.as_tensor(codes)
@@ -69,6 +87,11 @@ def train_network(
             best, kept = history[-1], {name: value.clone() for name, value in network.state_dict().items()}
         elif epoch - int(np.argmin(history)) >= recipe.patience:
             break
+    if kept is None:
+        raise NonFinite(
+            f"The validation loss must be a number; it was {history[0]} from the first epoch on. Lower the "
+            f"learning rate (it is {recipe.learning_rate})."
+        )
     network.load_state_dict(kept)
     network.eval()
     return history

@@ -101,7 +101,7 @@ def _run(models: Mapping, cohort: Cohort, folds: list[Fold], store: Store, n_job
                 missing.append((name, fold))
             else:
                 pieces[name, fold.repeat, fold.fold] = piece
-    with parallel_config("loky", inner_max_num_threads=1 if n_jobs > 1 else None):
+    with parallel_config("loky", inner_max_num_threads=None if n_jobs == 1 else 1):
         work = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
             delayed(_piece)(name, models[name], cohort, fold) for name, fold in missing
         )

@@ -62,7 +62,7 @@ def models_by_name(cohort: Cohort, names: list[str]) -> dict:
         if name in ("default", "all"):
             chosen |= known
         else:
-            chosen[check_option("--models", name, known)] = known[name]
+            chosen[name] = known[check_option("--models", name, known)]
     if not chosen:
         raise InvalidOption(f"No model was named. Choose from default, {', '.join(known)}.")
     return chosen

@@ -14,6 +14,8 @@ from graphfuse.evaluate.metrics import METRICS, fold_scores
 from graphfuse.evaluate.splits import Splits
 from graphfuse.evaluate.statistics import compare, summarise
 
+SMALLER_IS_BETTER = ("brier",)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CrossValidation:
@@ -91,7 +93,10 @@ class CrossValidation:
         check_option("metric", metric, METRICS)
         part = self.scores[self.scores["metric"] == metric].set_index("model")["mean"]
         rivals = [name for name in part.index if self.role(name) == "baseline"] or list(part.index)
-        return str(part[rivals].idxmin() if metric == "brier" else part[rivals].idxmax())
+        defined = part[rivals].dropna()  # the AUC of single-class folds is not
+        if not len(defined):
+            return rivals[0]
+        return str(defined.idxmin() if metric in SMALLER_IS_BETTER else defined.idxmax())
 
     def table(self, metric: str = "auc") -> pd.DataFrame:
         """One row a model: each metric as ``mean [low, high]``, and the corrected test against the best baseline."""
@@ -107,6 +112,7 @@ class CrossValidation:
         """Each model's score on the test subjects of each site, all folds together; NaN where there is one class."""
         site = self.predictions["subject"].map(self.cohort.sites)
         pooled = self.predictions.assign(fold=site.to_numpy())
+        check_option("metric", metric, METRICS)
         scores = fold_scores(pooled, self.cohort.classes)
         part = scores[scores["metric"] == metric]
         table = part.groupby(["fold", "model"])["value"].mean().unstack()[self.model_names].rename_axis("site")
@@ -123,14 +129,13 @@ class CrossValidation:
         rivals = [self.best_baseline(metric), *[f"{name}-{control}-edges" for control in ("no", "shuffled")]]
         part = self.fold_scores[self.fold_scores["model"].isin([name, *rivals])]
         tests = compare(part, against=name, metric=metric).set_index("model_a")
-        beaten = [
-            rival for rival in tests.index if tests.loc[rival, "difference"] < 0 and tests.loc[rival, "p_holm"] < 0.05
-        ]
+        gain = tests["difference"] if metric in SMALLER_IS_BETTER else -tests["difference"]
+        beaten = list(tests.index[(gain > 0) & (tests["p_holm"] < 0.05)])
+        worst = list(tests.index[(gain < 0) & (tests["p_holm"] < 0.05)])
         detail = "; ".join(
             f"{-row.difference:+.3f} [{-row.high:+.3f}, {-row.low:+.3f}] against {rival}, p = {row.p_holm:.3g}"
             for rival, row in tests.iterrows()
         )
-        worst = [r for r in tests.index if tests.loc[r, "difference"] > 0 and tests.loc[r, "p_holm"] < 0.05]
         if not len(tests):
             return f"{name} was evaluated without a baseline, so nothing can be said about its graph."
         if len(beaten) == len(tests):

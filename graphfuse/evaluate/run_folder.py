@@ -7,6 +7,7 @@ import platform
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import unquote
 
 import pandas as pd
 
@@ -16,9 +17,10 @@ from graphfuse.estimators.saving import load_model
 from graphfuse.evaluate.models import models_by_name
 from graphfuse.evaluate.result import CrossValidation
 from graphfuse.evaluate.splits import Splits
-from graphfuse.evaluate.store import write_whole
+from graphfuse.evaluate.store import data_fingerprints, write_whole
 
 PACKAGES = ("graphfuse", "torch", "torch-geometric", "nilearn", "scikit-learn", "scipy", "numpy", "pandas", "networkx")
+TEXT = ("subject", "model", "y_true", "role", "region", "modality", "reason", "column")  # "007" is no number there
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet would run
 
 
@@ -26,25 +28,38 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a tab-separated table whole or not at all; text that a spreadsheet would run gets a leading apostrophe."""
     text = table.copy()
     for column in text.columns[[not pd.api.types.is_numeric_dtype(kind) for kind in text.dtypes]]:
-        text[column] = [f"'{v}" if isinstance(v, str) and v.startswith(FORMULA) else v for v in text[column]]
-    write_whole(path, text.to_csv(sep="\t", index=False, na_rep="n/a").encode())
+        text[column] = [f"'{v}" if isinstance(v, str) and _is_formula(v) else v for v in text[column]]
+    write_whole(path, text.to_csv(sep="\t", index=False, na_rep="n/a", lineterminator="\n").encode())
+
+
+def _is_formula(text: str) -> bool:
+    """Whether a cell would run, marked or not: what is already marked gets one more mark, so that none is lost."""
+    return text.lstrip("'").startswith(FORMULA)
 
 
 def read_table(path: Path) -> pd.DataFrame:
     """Read what `write_table` wrote; ids and names stay text."""
-    names = dict.fromkeys(("subject", "model", "y_true", "role", "region", "modality", "reason", "column"), str)
     try:
-        table = pd.read_csv(
-            path, sep="\t", dtype=names, na_values=["n/a"], keep_default_na=False, float_precision="round_trip"
-        )
+        table = pd.read_csv(path, sep="\t", dtype=object, na_values=["n/a"], keep_default_na=False, lineterminator="\n")
     except (OSError, ValueError) as error:
         raise UnreadableFile(
             f"Expected a finished run with {path.name} in it. Run `graphfuse evaluate` again with the same arguments."
         ) from error
-    for column in table.columns.intersection(list(names)):
-        unmarked = table[column].str.removeprefix("'")
-        table[column] = unmarked.where(unmarked.str.startswith(FORMULA, na=False), table[column])
-    return table
+    return table.apply(lambda column: _text(column) if column.name in TEXT else _numbers(column))
+
+
+def _text(column: pd.Series) -> pd.Series:
+    return column.map(lambda v: v.removeprefix("'") if isinstance(v, str) and _is_formula(v) else v)
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    """Integers or floats to the last bit (pandas' own parser need not give it); what is neither stays as it is."""
+    try:
+        numbers = column.map(float)
+    except ValueError:
+        return column
+    whole = column.map(lambda v: isinstance(v, str) and v.lstrip("-").isdigit())
+    return numbers.astype("int64") if whole.all() else numbers.astype(float)
 
 
 def versions() -> dict[str, str]:
@@ -73,18 +88,24 @@ def write_run(result: CrossValidation, folder: Path, arguments: Mapping) -> None
     run = {
         "arguments": dict(arguments),
         "versions": versions(),
+        "inputs": data_fingerprints(result.cohort),
         "splits": vars(result.splits),
         "modes": modes,
         "seeds": {name: getattr(model, "random_state", None) for name, model in result.estimators.items()},
     }
-    write_whole(folder / "run.json", json.dumps(run, indent=2).encode())
+    write_whole(folder / "run.json", json.dumps(run, indent=2, default=str).encode())
 
 
 def read_arguments(folder: Path) -> dict:
     """What ``evaluate`` was called with, from run.json."""
+    return _read_record(folder)["arguments"]
+
+
+def _read_record(folder: Path) -> dict:
     try:
-        return json.loads((folder / "run.json").read_text())["arguments"]
-    except (OSError, ValueError, KeyError) as error:
+        run = json.loads((folder / "run.json").read_text())
+        return {"arguments": run["arguments"], "splits": run["splits"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UnreadableFile(
             "Expected a folder that `graphfuse evaluate --out` has finished; it has no run.json."
         ) from error
@@ -93,11 +114,11 @@ def read_arguments(folder: Path) -> dict:
 def read_run(folder: Path, cohort: Cohort) -> CrossValidation:
     """The result that `write_run` wrote, with the fitted graph models, for the same cohort."""
     predictions = read_table(folder / "predictions.tsv")
-    run = json.loads((folder / "run.json").read_text())
+    run = _read_record(folder)
     fitted = {}
     for path in sorted((folder / "pieces").glob("*.model")):
         name, repeat, fold = path.stem.rsplit("-", 2)
-        fitted[name, int(repeat), int(fold)] = load_model(path)
+        fitted[unquote(name), int(repeat), int(fold)] = load_model(path)
     return CrossValidation(
         cohort,
         Splits(**run["splits"]),

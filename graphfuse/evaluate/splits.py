@@ -11,6 +11,7 @@ import pandas as pd
 from graphfuse._check import check_option, check_range, check_shape
 from graphfuse.cohort import Cohort
 from graphfuse.errors import ClassTooSmall, InvalidOption, LeakageError, SingleClassFold
+from graphfuse.estimators.dealing import deal
 
 
 @dataclass(frozen=True)
@@ -99,74 +100,6 @@ class Splits:
             rng = np.random.default_rng([self.random_state, repeat])
             place = deal(y, groups, sites, rng)  # (G,)
             yield (place % self.folds)[groups]
-
-
-def deal(y: np.ndarray, groups: np.ndarray, sites: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
-    """Place (G,) of each group in a shuffled row that is sorted by class, then site, then size.
-
-    Any systematic choice along this row (every K-th, every fifth) is stratified by class x site, with at most one
-    group too many or too few.
-
-    Parameters
-    ----------
-    y : array (N,) int
-        Class codes.
-    groups : array (N,) int
-        Group codes 0 ... G - 1.
-    sites : array (N,) or None
-        Site of each subject.
-    rng : numpy Generator
-        Shuffles the groups and the order of the sites.
-    """
-    n = groups.max() + 1
-    size = np.bincount(groups, minlength=n)
-    members = np.zeros((n, y.max() + 1), dtype=bool)
-    members[groups, y] = True
-    kind = np.unique(members, axis=0, return_inverse=True)[1].ravel()  # which classes a group holds: a stratum
-    first = np.unique(groups, return_index=True)[1]
-    site = np.zeros(n, dtype=int) if sites is None else pd.factorize(sites[first])[0] + 1  # 0: site not known
-    site = rng.permutation(site.max() + 1)[site]
-    order = np.lexsort((rng.random(n), size, site, kind))
-    place = np.empty(n, dtype=np.int64)
-    place[order] = np.arange(n)
-    return place
-
-
-def inner_split(
-    y: np.ndarray, groups: np.ndarray | None = None, fraction: float = 0.2, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Part training subjects once more, for early stopping: (train, validation), int arrays of rows.
-
-    Parameters
-    ----------
-    y : array (n,) int
-        Class codes of the training subjects.
-    groups : array (n,) or None
-        Who must stay together; None: nobody.
-    fraction : float
-        Share of the groups that validates, in (0, 0.5].
-    seed : int
-        Seed of the shuffling.
-
-    Raises
-    ------
-    SingleClassFold
-        One side would be empty or the training side would lose a class.
-    """
-    check_range("fraction", fraction, 0, 0.5, open_low=True)
-    y = np.asarray(y)
-    groups = np.arange(len(y)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
-    check_shape("groups", groups, (len(y),))
-    rng = np.random.default_rng(seed)
-    step = (deal(y, groups, None, rng) + rng.random()) * fraction
-    chosen = (np.floor(step + fraction) > np.floor(step))[groups]  # every 1/fraction-th group along the row
-    train, validation = np.flatnonzero(~chosen), np.flatnonzero(chosen)
-    if len(np.unique(y[train])) < len(np.unique(y)) or not len(validation):
-        raise SingleClassFold(
-            f"{len(y)} training subjects are too few to part {fraction:.0%} of them for validation and keep every "
-            "class in training; use fewer folds or no early stopping."
-        )
-    return train, validation
 
 
 def _site_folds(cohort: Cohort, groups: np.ndarray) -> np.ndarray:

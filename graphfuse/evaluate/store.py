@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from dataclasses import dataclass
 from hashlib import blake2b
+from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
+from urllib.parse import quote
+from zipfile import BadZipFile
 
 import numpy as np
 
-from graphfuse.errors import GraphFuseError
+from graphfuse.errors import GraphFuseError, GraphFuseWarning
 from graphfuse.estimators.saving import load_model, save_model
 
 
@@ -34,12 +39,13 @@ class Store:
     """
 
     def __init__(self, folder, key: str):
+        self._unsaved: set[str] = set()  # models that a file cannot hold; said once each
         self.folder = None if folder is None else Path(folder) / "pieces"
         if self.folder is None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         mark = self.folder / "key.json"
-        if mark.exists() and json.loads(mark.read_text())["key"] != key:
+        if mark.exists() and mark.read_text() != json.dumps({"key": key}):
             raise GraphFuseError(
                 "The output folder holds an unfinished run of other data, models or splits. "
                 "Give the same arguments to go on with it, or name another folder."
@@ -47,13 +53,16 @@ class Store:
         write_whole(mark, json.dumps({"key": key}).encode())
 
     def load(self, name: str, repeat: int, fold: int) -> Piece | None:
-        """A finished piece, or None."""
+        """A finished piece, or None; one that a crash of the machine left damaged counts as absent."""
         if self.folder is None or not (path := self._path(name, repeat, fold)).exists():
             return None
         model = path.with_suffix(".model")
-        with np.load(path, allow_pickle=False) as table:
-            fitted = load_model(model) if model.exists() else None
-            return Piece(table["probabilities"], float(table["seconds"]), fitted)
+        try:
+            with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as table:
+                fitted = load_model(model) if model.exists() else None
+                return Piece(table["probabilities"], float(table["seconds"]), fitted)
+        except (OSError, EOFError, ValueError, KeyError, BadZipFile):
+            return None
 
     def save(self, key: tuple[str, int, int], piece: Piece) -> None:
         """Keep a finished piece, its fitted model first, so that the table's presence means that all is there."""
@@ -61,13 +70,22 @@ class Store:
             return
         path = self._path(*key)
         if piece.fitted is not None:
-            save_model(piece.fitted, path.with_suffix(".model"))
-        draft = path.with_suffix(".draft.npz")
-        np.savez(draft, probabilities=piece.probabilities, seconds=piece.seconds)
-        os.replace(draft, path)
+            self._save_model(key[0], piece.fitted, path.with_suffix(".model"))
+        content = BytesIO()
+        np.savez(content, probabilities=piece.probabilities, seconds=piece.seconds)
+        write_whole(path, content.getvalue())
+
+    def _save_model(self, name: str, fitted, path: Path) -> None:
+        try:
+            save_model(fitted, path)
+        except GraphFuseError as error:  # a part that is code of the user's: the scores are worth keeping all the same
+            if name not in self._unsaved:
+                message = f"{name} is scored but not kept, so it cannot be explained from the output folder: {error}"
+                warnings.warn(message, GraphFuseWarning, stacklevel=2)
+            self._unsaved.add(name)
 
     def _path(self, name: str, repeat: int, fold: int) -> Path:
-        return self.folder / f"{name}-{repeat}-{fold}.npz"
+        return self.folder / f"{quote(name, safe=' ')}-{repeat}-{fold}.npz"
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -78,11 +96,36 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def fingerprint(cohort, models: dict, splits) -> str:
-    """A hash of the data, the models with their parameters, and the splits."""
-    mark = blake2b(digest_size=16)
-    mark.update(cohort.phenotypes.to_csv().encode())
+    """A hash of all that the pieces depend on: data, models with their parameters, splits, version."""
+    roles = (cohort.target, cohort.classes, cohort.site, cohort.group, cohort.confounds)
+    asked = sorted((name, _described(model)) for name, model in models.items())
+    parts = (version("graphfuse"), data_fingerprints(cohort), roles, asked, splits)
+    return blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+
+
+def data_fingerprints(cohort) -> dict[str, str]:
+    """A hash of the phenotypes and of every signal, by name."""
+    marks = {"phenotypes": blake2b(cohort.phenotypes.to_csv().encode(), digest_size=16).hexdigest()}
     for name, signal in sorted(cohort.signals.items()):
-        mark.update(name.encode() + "".join(map(str, signal.fingerprints())).encode())
-    mark.update(repr(sorted((name, repr(model)) for name, model in models.items())).encode())
-    mark.update(repr(splits).encode())
-    return mark.hexdigest()
+        mark = blake2b(
+            repr((signal.kind, signal.names, signal.columns, signal.length.tolist())).encode(), digest_size=16
+        )
+        mark.update(b"" if signal.usable is None else np.ascontiguousarray(signal.usable).tobytes())
+        for array in signal.arrays():
+            mark.update(np.ascontiguousarray(array).tobytes())
+        marks[f"signals.{name}"] = mark.hexdigest()
+    return marks
+
+
+def _described(value) -> str:
+    """A model or a parameter as text that is the same in every process; scikit-learn's own is cut off when long."""
+    if hasattr(value, "get_params"):
+        inner = sorted((key, _described(item)) for key, item in value.get_params(deep=False).items())
+        return f"{type(value).__qualname__}({inner})"
+    if isinstance(value, dict):
+        return repr([(str(key), _described(item)) for key, item in value.items()])
+    if isinstance(value, (list, tuple)):
+        return repr([_described(item) for item in value])
+    if callable(value) and hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
+    return repr(value)

@@ -50,7 +50,7 @@ class Graphs:
             graphs, offsets = rows, None
         else:
             runs = [np.arange(self.offsets[i], self.offsets[i + 1]) for i in rows]
-            graphs, offsets = np.concatenate(runs), np.cumsum([0, *map(len, runs)])
+            graphs, offsets = np.concatenate([*runs, []]).astype(int), np.cumsum([0, *map(len, runs)])
         return replace(
             self,
             x=self.x[graphs],

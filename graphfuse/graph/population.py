@@ -113,7 +113,7 @@ class PopulationGraph(BaseEstimator):
             check_option("a phenotype of the population graph", name, list(phenotypes.columns))
             column = phenotypes[name]
             if name in self.same:  # a level that no fitted person has becomes NaN: it agrees with nobody
-                column = column.where(column.isna(), column.astype(str)).map(self.levels_[name])
+                column = _text(column).map(self.levels_[name])
             traits[name] = torch.as_tensor(np.asarray(column, dtype=np.float32).copy())
         return traits
 
@@ -121,7 +121,14 @@ class PopulationGraph(BaseEstimator):
 def _levels(phenotypes: pd.DataFrame, name: str) -> dict[str, float]:
     """Code of each value of a categorical phenotype, by its text."""
     check_option("a phenotype of the population graph", name, list(phenotypes.columns))
-    return {level: float(i) for i, level in enumerate(sorted(map(str, phenotypes[name].dropna().unique())))}
+    return {level: float(i) for i, level in enumerate(sorted(_text(phenotypes[name]).dropna().unique()))}
+
+
+def _text(column: pd.Series) -> pd.Series:
+    """A category's values as text, NaN where missing; 1 is 1.0, which it becomes beside a missing value."""
+    if pd.api.types.is_numeric_dtype(column):
+        column = column.astype("Float64").astype(float)
+    return column.astype(object).map(str).where(column.notna(), np.nan)
 
 
 def _unit_rows(features: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,7 @@ import torch
 from sklearn.base import BaseEstimator
 
 from graphfuse._check import check_option
-from graphfuse.connectome.functional import fisher_z, functional_connectivity
+from graphfuse.connectome.functional import fisher_z, functional_connectivity, scale_free_covariance
 from graphfuse.connectome.morphometric import morphometric_similarity
 from graphfuse.connectome.tangent import TangentSpace
 from graphfuse.errors import InvalidOption
@@ -24,8 +24,8 @@ class FunctionalGraph(BaseEstimator):
     """Connectome of a time series (or a ready connectivity matrix) as a graph.
 
     Edges are the strongest entries of the subject's connectome. Node features are, for ``nodes="profile"``, the
-    region's row of the connectome (Fisher z for correlations), centred on the training subjects' mean and divided by
-    their overall deviation; for ``"strength"`` its mean absolute weight, standardised; for ``"identity"`` one-hot.
+    region's row of the connectome (Fisher z for correlations), each entry standardised with the training subjects'
+    mean and deviation; for ``"strength"`` its mean absolute weight, likewise; for ``"identity"`` one-hot.
 
     Parameters
     ----------
@@ -57,6 +57,8 @@ class FunctionalGraph(BaseEstimator):
 
     def transform(self, signal: Signal) -> Graphs:
         """Graphs of these subjects; each depends on nobody else's data."""
+        if not signal.present.any():
+            return _nobody(len(signal), self.mean_)
         matrices, usable = self._matrices(signal)
         x = (NODE_FEATURES[self.nodes](matrices) - self.mean_) / self.scale_
         return _stack(
@@ -69,7 +71,7 @@ class FunctionalGraph(BaseEstimator):
             return torch.as_tensor(signal.stack()), usable
         if self.kind == "tangent":
             estimator = self.estimator or "ledoit-wolf"
-            matrices = functional_connectivity(signal.arrays(), "covariance", estimator, usable=usable)
+            matrices = scale_free_covariance(signal.arrays(), estimator, usable=usable)
             self.space_ = TangentSpace().fit(matrices) if fit else self.space_
             return self.space_.transform(matrices).float(), usable
         matrices = functional_connectivity(signal.arrays(), self.kind, self.estimator, usable=usable)
@@ -109,6 +111,8 @@ class MorphometricGraph(BaseEstimator):
 
     def transform(self, signal: Signal) -> Graphs:
         """Graphs of these subjects; each depends on nobody else's data."""
+        if not signal.present.any():
+            return _nobody(len(signal), self.mean_)
         features, similarity, usable = self._features(signal)
         x = (features - self.mean_) / self.scale_
         return _stack(
@@ -140,22 +144,27 @@ def _off_diagonal(n: int) -> torch.Tensor:
 
 
 def _moments(nodes: str, x: torch.Tensor, usable: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean of each region's features over subjects, (R, F), and their scale; masked entries do not count.
+    """Mean and standard deviation over subjects of each region's features, (R, F); masked entries do not count.
 
-    Measures in different units get a scale each, (R, F). A profile gets one for all, as a linear kernel does: dividing
-    each edge by its own deviation would make noise as loud as the edges in which people differ.
+    Each edge of a profile has its own deviation: with one for all, the edges in which people differ most would lead
+    the importance of any model, whatever the labels.
     """
     if nodes == "identity":  # one-hot does not vary over subjects; centring would erase it
-        return torch.zeros_like(x[0]), torch.ones(())
+        return torch.zeros_like(x[0]), torch.ones_like(x[0])
     weight = usable[:, :, None].to(x.dtype).expand_as(x)
     if nodes == "profile":  # entry (r, f) needs both regions
         weight = weight * usable[:, None, :]
     count = weight.sum(0).clamp(min=1)
     mean = (x * weight).sum(0) / count
     variance = ((x - mean).square() * weight).sum(0) / count
-    if nodes == "profile":
-        variance = variance.mean()
     return mean, torch.where(variance > 1e-12, variance.sqrt(), 1.0)
+
+
+def _nobody(n: int, mean: torch.Tensor) -> Graphs:
+    """Graphs of n subjects none of whom was measured; mean (R, F) tells the shape."""
+    r = len(mean)
+    weight, nodes = mean.new_zeros(n, r, r), torch.zeros(n, r, dtype=torch.bool)
+    return Graphs(mean.new_zeros(n, *mean.shape), Adjacency.from_dense(weight), nodes, torch.zeros(n, dtype=torch.bool))
 
 
 def _stack(x: torch.Tensor, weight: torch.Tensor, usable: torch.Tensor, present: np.ndarray, profile: bool) -> Graphs:

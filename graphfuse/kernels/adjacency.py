@@ -164,7 +164,8 @@ class Adjacency:
             )
         if self.pattern is None:
             return torch.bmm(self.weight, x)
-        return spmm(self.weight, x.reshape(graphs * sources, -1), self.pattern).view(graphs, targets, -1)
+        width = x.shape[2]
+        return spmm(self.weight, x.reshape(graphs * sources, width), self.pattern).view(graphs, targets, width)
 
     def __getitem__(self, rows) -> Adjacency:
         """Select graphs by int, slice, int array or bool mask."""

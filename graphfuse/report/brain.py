@@ -15,7 +15,7 @@ from graphfuse.report.tables import Cell, Table, decimal, make_table
 
 TOP = 20
 STABLE = 10  # a region's stability is the share of folds in which it is among so many first
-UNSTABLE = 0.4  # below, ranks change from fold to fold
+UNSTABLE = 0.4  # intraclass correlation below which regions change from fold to fold
 HEADINGS = {
     "region": "Region",
     "rank": "Rank",
@@ -69,12 +69,15 @@ def region_table(importance: pd.DataFrame) -> Table:
 def stability(importance: pd.DataFrame) -> tuple[str, bool]:
     """How far the folds agree, in a sentence, and whether that is too little to read single regions.
 
-    A table that comes from a file has lost the correlation of the ranks; the share of folds stands in for it.
+    A table that comes from a file has lost these figures; the share of folds stands in for them.
     """
-    rho = importance.attrs.get("rank_stability")
-    if rho is not None:
-        text = f"Between two folds the importances correlate by {decimal(rho, 2)} (mean Spearman; 1 = equal ranks)."
-        return text, bool(rho < UNSTABLE)
+    icc, rho = importance.attrs.get("icc"), importance.attrs.get("rank_stability")
+    if icc is not None:
+        text = (
+            f"Over folds the importances agree with an intraclass correlation of {decimal(icc, 2)}; the ranks of all "
+            f"regions, most of which matter little, correlate by {decimal(rho, 2)} (mean Spearman)."
+        )
+        return text, bool(icc < UNSTABLE)
     share = float(importance["stability"].head(STABLE).mean())
     text = f"The {STABLE} leading regions lead, on average, in {share:.0%} of the folds."
     return text, share < UNSTABLE

@@ -9,7 +9,7 @@ from sklearn.model_selection import cross_val_score
 
 from graphfuse.cohort import Cohort
 from graphfuse.errors import ClassTooSmall, InvalidOption, LeakageError, SingleClassFold
-from graphfuse.evaluate.splits import Splits, inner_split
+from graphfuse.evaluate.splits import Splits
 
 
 def people(y, site=None, family=None):
@@ -146,22 +146,3 @@ def test_sklearn_takes_it_as_cv():
     splits = clone(Splits(folds=4), safe=False)
     scores = cross_val_score(DummyClassifier(), cohort, cohort.y, cv=splits)
     assert scores.shape == (4,)
-
-
-@pytest.mark.parametrize("fraction", [0.15, 0.2, 0.5])
-def test_inner_split_is_stratified_grouped_and_of_the_size_asked(fraction):
-    y = np.r_[np.zeros(140, int), np.ones(60, int)]
-    train, validation = inner_split(y, None, fraction, seed=3)
-    assert np.array_equal(np.sort(np.r_[train, validation]), np.arange(200))
-    assert abs(len(validation) - 200 * fraction) <= 1
-    assert abs((y[validation] == 1).sum() - 60 * fraction) <= 1
-    groups = np.random.default_rng(0).integers(0, 120, 200)
-    train, validation = inner_split(y, groups, fraction)
-    assert not set(groups[train]) & set(groups[validation])
-
-
-def test_inner_split_refuses_what_it_cannot_part():
-    with pytest.raises(SingleClassFold, match="too few"):
-        inner_split(np.array([0, 1]), None, 0.5)
-    with pytest.raises(InvalidOption, match="fraction"):
-        inner_split(np.array([0, 1, 0, 1]), None, 0.9)

@@ -19,10 +19,10 @@ def test_columns_that_a_file_lacks_are_left_out(importance):
     assert "Network" not in region_table(importance.drop(columns="network")).columns
 
 
-@pytest.mark.parametrize(("rho", "unstable"), [(0.39, True), (0.41, False)])
-def test_unstable_ranks_are_warned_of(importance, rho, unstable):
+@pytest.mark.parametrize(("icc", "unstable"), [(0.39, True), (0.41, False)])
+def test_unstable_importances_are_warned_of(importance, icc, unstable):
     importance = importance.copy()
-    importance.attrs["rank_stability"] = rho
+    importance.attrs |= {"icc": icc, "rank_stability": 0.2}
     assert stability(importance)[1] is unstable
 
 

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from nilearn.connectome import ConnectivityMeasure
+from sklearn.covariance import EmpiricalCovariance
+
+import graphfuse as gf
+from graphfuse.errors import InvalidOption, MissingModality
+from graphfuse.estimators.features import CohortVector, EdgeVector, ValueVector
+
+
+def test_correlation_vectors_are_nilearns_centred_on_the_training_subjects(train, test):
+    vector = EdgeVector("correlation").fit(train.signals["fmri"])
+    measure = ConnectivityMeasure(EmpiricalCovariance(), kind="correlation", standardize=False)
+    upper = np.triu_indices(100, 1)
+    arrays = [a.astype(float) for part in (train, test) for a in part.signals["fmri"].arrays()]
+    z = [np.arctanh(measure.fit_transform([a])[0][upper]) for a in arrays]
+    wanted = np.array(z[len(train) :]) - np.mean(z[: len(train)], axis=0)
+    got = vector.transform(test.signals["fmri"])
+    np.testing.assert_allclose(got, wanted, atol=1e-4)
+
+
+def test_values_are_standardised_with_the_training_subjects(train, test):
+    vector = ValueVector().fit(train.signals["smri"])
+    a, b = (c.signals["smri"].stack().reshape(c.has("smri").sum(), -1).astype(float) for c in (train, test))
+    wanted = ((b - a.mean(0)) / a.std(0)).clip(-10, 10)
+    got = vector.transform(test.signals["smri"])
+    np.testing.assert_allclose(got[test.has("smri")], wanted, atol=1e-3)
+    assert (~test.has("smri")).any()
+    assert not got[~test.has("smri")].any()  # the training mean
+
+
+def test_a_column_that_does_not_vary_in_training_says_nothing_later():
+    train = gf.Signal.pack("vector", [np.array([1.0, 0.0, i]) for i in range(5)])
+    new = gf.Signal.pack("vector", [np.array([1e6, -3.0, 2.0])])
+    assert np.array_equal(ValueVector().fit(train).transform(new), [[0, 0, 0]])
+
+
+@pytest.mark.parametrize("kind", ["correlation", "partial", "tangent"])
+def test_edges_of_a_masked_region_are_the_training_mean(cohort, kind):
+    signal = cohort.signals["fmri"][np.arange(12)]
+    usable = signal.usable.copy()
+    usable[0, 7] = False
+    signal = replace(signal, usable=usable)
+    vector = EdgeVector(kind).fit(signal).transform(signal)
+    assert np.isfinite(vector).all()
+    assert (vector[0] == 0).sum() >= 99
+    assert (vector[1] == 0).sum() == 0
+    mean = vector[1:, vector[0] == 0].mean(0)
+    np.testing.assert_allclose(mean, 0, atol=1e-5)  # who lacks an edge does not move its mean
+
+
+def test_an_edge_that_training_lacks_stays_small_when_standardised(cohort):
+    signal = cohort.signals["fmri"]
+    usable = signal.usable.copy()
+    usable[:30, 7] = False
+    holed = replace(cohort, signals={"fmri": replace(signal, usable=usable)})
+    vector = CohortVector(standardise=True).fit(holed[:30])
+    assert np.abs(vector.transform(holed[30:])).max() < 100
+    np.testing.assert_allclose(vector.transform(holed[:30]).std(0).max(), 1, atol=1e-3)
+
+
+def test_features_must_suit_the_signal(train):
+    with pytest.raises(InvalidOption, match="reads timeseries"):
+        CohortVector(features="tangent").fit(train)  # smri is no time series
+    with pytest.raises(InvalidOption, match="reads connectivity"):
+        CohortVector(("fmri",), "given").fit(train)
+    with pytest.raises(InvalidOption, match="signals"):
+        CohortVector(("dti",)).fit(train)
+    with pytest.raises(InvalidOption, match="features"):
+        CohortVector(features="pearson").fit(train)
+    with pytest.raises(MissingModality, match="No training subject"):
+        CohortVector().fit(train[np.flatnonzero(~train.has("smri"))])
