@@ -1,9 +1,10 @@
 """Reference figures on ABIDE I: do our baselines give what other software gives on the same data?
 
-    python benchmarks/reference_figures.py DIR [--shuffles 10] [--permutations 20] [--jobs 2]
+    python benchmarks/reference_figures.py DIR [--shuffles 10] [--leave-site-out] [--permutations 20] [--jobs 2]
 
 DIR holds ``ABIDE_pcp/`` (the layout of nilearn's ``fetch_abide_pcp``) and ``freesurfer/{desikan,aseg}.csv``.
-Prints accuracy / AUC, mean over the folds' test subjects taken together, for each model and protocol.
+Prints accuracy and AUC of all out-of-fold predictions together, for each model and protocol: mean and spread over
+shuffles of the folds, leave-one-site-out, and with permuted labels.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ def models() -> dict:
         "svm smri": gf.LinearSVM(SMRI, C=0.1),
         **{f"ridge {name}": ridge for name, ridge in ridges.items()},
         "mean of ridges": gf.MeanOfRidges(ridges),
+        "mlp": gf.MLP(),
+        "fusion": gf.FusionClassifier(),
+        "population": gf.PopulationClassifier(),
+        "population transductive": gf.PopulationClassifier(transductive=True),
     }
 
 
@@ -42,7 +47,8 @@ def score(model, cohort: gf.Cohort, splits: gf.Splits) -> tuple[float, float]:
     y, blind = cohort.y, cohort.blind()
     p = np.zeros((len(y), 2))
     for train, test in splits.split(cohort):
-        p[test] = model.fit(blind[train], y[train]).predict_proba(blind[test])
+        options = {"unlabelled": blind[test]} if getattr(model, "transductive", False) else {}
+        p[test] = model.fit(blind[train], y[train], **options).predict_proba(blind[test])
     return accuracy(y, p), auc(y, p)
 
 
@@ -52,31 +58,46 @@ def permuted(cohort: gf.Cohort, seed: int) -> gf.Cohort:
     return replace(cohort, phenotypes=cohort.phenotypes.assign(**{cohort.target: labels}))
 
 
+def summary(found: dict[str, list]) -> pd.DataFrame:
+    """Mean, spread and range of (accuracy, AUC) by protocol."""
+    columns = {}
+    for name, pairs in found.items():
+        values = np.array(pairs)  # (runs, 2)
+        columns[name] = values.mean(0)
+        if len(values) > 1:
+            columns[f"{name} sd"], columns[f"{name} min"], columns[f"{name} max"] = (
+                values.std(0, ddof=1), values.min(0), values.max(0),
+            )  # fmt: skip
+    return pd.DataFrame(columns, index=["accuracy", "auc"]).round(3).T
+
+
 def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("dir")
     cli.add_argument("--shuffles", type=int, default=10)
+    cli.add_argument("--leave-site-out", action="store_true")
     cli.add_argument("--permutations", type=int, default=0)
+    cli.add_argument("--folds", type=int, default=10)
     cli.add_argument("--jobs", type=int, default=2)
-    cli.add_argument("--models", default="", help="part of a name; default: all")
+    cli.add_argument("--models", default="", help="names, comma-separated; default: all")
     args = cli.parse_args()
     root = args.dir
     cohort = gf.load_abide(root, smri=f"{root}/freesurfer/desikan.csv", aseg=f"{root}/freesurfer/aseg.csv")
     print(cohort, flush=True)
-    for name, model in models().items():
-        if args.models not in name:
-            continue
+    known = models()
+    for name in args.models.split(",") if args.models else known:
         began = time.time()
-        runs = [(cohort, gf.Splits(random_state=seed)) for seed in range(args.shuffles)]
-        runs.append((cohort, gf.Splits(leave_site_out=True)))
-        runs += [(permuted(cohort, seed), gf.Splits(random_state=seed)) for seed in range(args.permutations)]
-        found = np.array(Parallel(args.jobs)(delayed(score)(model, *run) for run in runs))
-        ten, site, null = np.split(found, [args.shuffles, args.shuffles + 1])
-        row = {"10-fold": ten.mean(0), "sd": ten.std(0, ddof=1) if len(ten) > 1 else [0, 0], "leave-site-out": site[0]}
-        if len(null):
-            row |= {"permuted": null.mean(0), "permuted min": null.min(0), "permuted max": null.max(0)}
-        table = pd.DataFrame(row, index=["accuracy", "auc"]).round(3)
-        print(f"\n{name} ({time.time() - began:.0f} s)\n{table.to_string()}", flush=True)
+        runs = [("folds", cohort, gf.Splits(args.folds, random_state=seed)) for seed in range(args.shuffles)]
+        runs += [("leave-site-out", cohort, gf.Splits(leave_site_out=True))] * args.leave_site_out
+        runs += [
+            ("permuted", permuted(cohort, seed), gf.Splits(args.folds, random_state=seed))
+            for seed in range(args.permutations)
+        ]
+        scores = Parallel(args.jobs)(delayed(score)(known[name], *run) for _, *run in runs)
+        found: dict[str, list] = {}
+        for (protocol, *_), pair in zip(runs, scores, strict=True):
+            found.setdefault(protocol, []).append(pair)
+        print(f"\n{name} ({time.time() - began:.0f} s)\n{summary(found).to_string()}", flush=True)
 
 
 if __name__ == "__main__":

@@ -174,7 +174,7 @@ def predict(
     from graphfuse.estimators.saving import load_model
     from graphfuse.evaluate.run_folder import write_table
 
-    fitted, cohort = load_model(model), _read(manifest, root, strict)
+    fitted, cohort = load_model(model), _read(manifest, root, strict, labels=False)
     table = pd.DataFrame(fitted.predict_proba(cohort), columns=[f"p_{name}" for name in fitted.class_names_])
     table.insert(0, "subject", cohort.subjects)
     if out is None:
@@ -201,10 +201,10 @@ def atlases() -> None:
     print(list_atlases().to_string(max_colwidth=70))
 
 
-def _read(manifest: Path, root: Path | None, strict: bool):
+def _read(manifest: Path, root: Path | None, strict: bool, labels: bool = True):
     from graphfuse.read import read_cohort
 
-    return read_cohort(manifest, root=root, strict=strict)
+    return read_cohort(manifest, root=root, strict=strict, labels=labels)
 
 
 def _finished(folder: Path):

@@ -24,9 +24,10 @@ def run_demo(out: Path, seed: int = 0) -> None:
     print(
         f"1/4 Simulated {SUBJECTS} people; who knew what was planted would reach an AUC of {simulation.oracle_auc:.2f}."
     )
-    if not (out / "cohort" / "cohort.toml").exists():
-        write_cohort(simulation, out / "cohort")
-    cohort = read_cohort(out / "cohort" / "cohort.toml")
+    folder = out / f"cohort-{seed}"
+    if not folder.exists():
+        write_cohort(simulation, folder)
+    cohort = read_cohort(folder / "cohort.toml")
     print(f"2/4 Read them back: {cohort}")
     result = cross_validate(FusionClassifier(), cohort, Splits(folds=FOLDS, random_state=seed), n_jobs=JOBS)
     write_run(result, out, {"demo": True, "seed": seed})

@@ -110,7 +110,12 @@ def test_fit_inspect_predict(run, folder, tmp_path):
     code, out, _ = run("inspect", model)
     assert code == 0
     assert "sim-" not in out  # no subject's id
-    code, out, _ = run("predict", model, folder / "cohort.toml")
+    table = pd.read_csv(folder / "participants.tsv", sep="\t", dtype=str)
+    table["diagnosis"] = "n/a"  # people to be predicted have no diagnosis yet
+    table.to_csv(folder / "new.tsv", sep="\t", index=False)
+    new = folder / "new.toml"
+    new.write_text((folder / "cohort.toml").read_text().replace("participants.tsv", "new.tsv"))
+    code, out, _ = run("predict", model, new)
     table = pd.DataFrame([line.split("\t") for line in out.strip().split("\n")])
     assert code == 0
     assert list(table.iloc[0]) == ["subject", "p_control", "p_autism"]

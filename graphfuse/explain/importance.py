@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -147,6 +148,7 @@ def _any_fitted(result: CrossValidation, name: str):
     return next((fitted for (owner, _, _), fitted in result.fitted.items() if owner == name), None)
 
 
+@lru_cache(maxsize=2)  # regions and edges are read off the same gradients
 def _explained(result: CrossValidation, model: str, steps: int) -> list[_Fold]:
     """Explain each fold's test subjects by the model of this fold."""
     cohort = result.cohort.blind()

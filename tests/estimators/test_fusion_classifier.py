@@ -15,6 +15,7 @@ from torch_geometric.nn import GCN, GIN, GraphSAGE
 import graphfuse as gf
 from graphfuse.errors import InvalidOption, MissingModality, ShapeMismatch
 from graphfuse.estimators.fusion_classifier import _with_edges
+from graphfuse.graph.graphs import Graphs
 from graphfuse.nn.encoder import PyGEncoder
 
 
@@ -108,6 +109,15 @@ def test_shuffled_edges_are_as_many_and_drawn_from_the_subject_alone(train):
     assert torch.equal(_with_edges(given[rows], "shuffled", 0).adjacency.to_dense(), b[rows])
     assert not torch.equal(_with_edges(given, "shuffled", 1).adjacency.to_dense(), b)
     assert torch.equal(shuffled.x, given.x)
+
+
+def test_each_subject_has_an_order_of_its_own():
+    """One order for all would only rename the regions: the same graphs again."""
+    weight = torch.rand(1, 12, 12).round() * (1 + torch.arange(5) / 100)[:, None, None]  # one pattern, five weights
+    here = torch.ones(5, dtype=torch.bool)
+    graphs = Graphs(torch.zeros(5, 12, 1), gf.Adjacency.from_dense(weight), here[:, None].expand(5, 12), here)
+    patterns = _with_edges(graphs, "shuffled", 0).adjacency.to_dense() > 0
+    assert len({tuple(pattern.flatten().tolist()) for pattern in patterns}) == 5
 
 
 def test_half_of_the_people_lack_a_modality(train, test):

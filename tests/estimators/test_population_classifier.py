@@ -115,6 +115,9 @@ def test_the_graph_matters(train, test):
 
 
 def test_a_label_as_phenotype_is_not_there(train):
+    for options in ({}, {"unlabelled": train[[0]]}):
+        with pytest.raises(InvalidOption, match="diagnosis"):
+            small(graph=gf.PopulationGraph(same=("diagnosis",))).fit(train[1:], **options)
     with pytest.raises(InvalidOption, match="diagnosis"):
         small(graph=gf.PopulationGraph(same=("diagnosis",))).fit(train)
 
