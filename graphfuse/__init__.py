@@ -21,6 +21,7 @@ _HOME = {
     "GatedFusion": "graphfuse.fusion",
     "GraphEncoder": "graphfuse.nn.encoder",
     "GraphFuseError": "graphfuse.errors",
+    "GraphFuseWarning": "graphfuse.errors",
     "Graphs": "graphfuse.graph.graphs",
     "KNearest": "graphfuse.graph.sparsify",
     "LinearSVM": "graphfuse.estimators.svm",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -105,9 +106,11 @@ def _run(models: Mapping, cohort: Cohort, folds: list[Fold], store: Store, n_job
         work = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
             delayed(_piece)(name, models[name], cohort, fold) for name, fold in missing
         )
-        for key, piece in progress(work, "Cross-validating", total=len(missing)):
-            store.save(key, piece)
-            pieces[key] = piece
+        with warnings.catch_warnings():  # joblib replaces a worker that has grown; nothing is lost
+            warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
+            for key, piece in progress(work, "Cross-validating", total=len(missing)):
+                store.save(key, piece)
+                pieces[key] = piece
     return pieces
 
 
