@@ -14,7 +14,7 @@ from graphfuse.report import write_report
 from graphfuse.simulate import simulate_cohort
 from graphfuse.write import write_cohort
 
-SUBJECTS, FOLDS, TARGET_AUC, JOBS = 200, 4, 0.78, 2
+SUBJECTS, FOLDS, TARGET_AUC, JOBS = 200, 3, 0.78, 2
 
 
 def run_demo(out: Path, seed: int = 0) -> None:
