@@ -83,10 +83,10 @@ class Signal:
         present = [np.asarray(a, dtype=np.float32) for a in arrays if a is not None]
         length = np.array([0 if a is None else (len(a) if kind == "timeseries" else 1) for a in arrays], dtype=np.int64)
         start = np.concatenate([[0], np.cumsum(length)[:-1]]).astype(np.int64) if len(length) else length
-        if not present:
-            data = np.zeros((0,) * (axes if kind == "timeseries" else axes + 1), np.float32)
-        else:
+        if present:
             data = np.concatenate(present) if kind == "timeseries" else np.stack(present)
+        else:
+            data = np.zeros(_empty_shape(kind, len(atlas or ()), len(columns)), np.float32)
         usable = None
         if region_axis is not None:
             usable = np.zeros((len(arrays), data.shape[-1] if kind == "timeseries" else data.shape[1]), bool)
@@ -170,6 +170,18 @@ class Signal:
             for i, r in np.argwhere(~self.usable & self.present[:, None]):
                 rows.append((subjects[i], self.names[r], "constant, absent or not finite"))
         return pd.DataFrame(rows, columns=["subject", "region", "reason"])
+
+
+def _empty_shape(kind: str, n_regions: int, n_columns: int) -> tuple[int, ...]:
+    """Shape of packed data of nobody."""
+    shapes = {
+        "timeseries": (n_regions,),
+        "measures": (n_regions, n_columns),
+        "connectivity": (n_regions, n_regions),
+        "vector": (n_columns,),
+        "volume": (0, 0, 0),
+    }
+    return (0, *shapes[kind])
 
 
 def _usable_regions(kind: str, array: np.ndarray) -> np.ndarray:

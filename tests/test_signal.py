@@ -125,10 +125,13 @@ def test_stack():
         Signal.pack("timeseries", [np.ones((4, 2))]).stack()
 
 
-def test_nobody_measured():
-    signal = Signal.pack("timeseries", [None, None])
+@pytest.mark.parametrize("kind", ["timeseries", "measures", "connectivity", "vector", "volume"])
+def test_nobody_measured(kind):
+    signal = Signal.pack(kind, [None, None], atlas(4), columns=("a", "b"))
     assert not signal.present.any()
     assert signal[0] is None
+    assert len(signal.arrays()) == 0
+    assert signal.n_regions == {"vector": 2, "volume": 0}.get(kind, 4)
 
 
 def test_errors(arrays):
