@@ -122,12 +122,15 @@ def evaluate(
 def explain(folder: Annotated[Path, typer.Argument(help="A folder that `evaluate` has written.")]) -> None:
     """Write importance.tsv, edges.tsv, a glass brain and an interactive view of a finished evaluation."""
     from graphfuse import plot
+    from graphfuse.evaluate.store import write_whole
+    from graphfuse.report.pictures import view
 
     result, _ = _finished(folder)
     importance, edges = _explained(result, folder)
     plot.plot_importance(importance).savefig(folder / "importance.png", dpi=150)
     plot.plot_connectome(edges).savefig(folder / "connectome.png", dpi=150)
-    plot.view_connectome(edges).save_as_html(str(folder / "connectome.html"))
+    page = view(lambda: plot.view_connectome(edges), "Connectome")  # loads nothing from the network
+    write_whole(folder / "connectome.html", getattr(page, "page", page).encode())
     print(importance.head(20).to_string(index=False))
 
 

@@ -99,6 +99,7 @@ def test_explain_and_report_read_the_folder_back(run, evaluated):
     assert run("explain", evaluated)[0] == 0
     pictures = ("importance.png", "connectome.png", "connectome.html")
     assert all((evaluated / name).stat().st_size > 10_000 for name in pictures)
+    assert 'rel="icon"' not in (evaluated / "connectome.html").read_text()
     assert (evaluated / "importance.tsv").read_bytes() == importance
     assert run("report", evaluated)[0] == 0
     assert (evaluated / "report.html").stat().st_size > 10_000
