@@ -6,6 +6,8 @@ only the command line prints it, on the user's own terminal.
 
 from __future__ import annotations
 
+from sklearn.exceptions import NotFittedError
+
 
 class GraphFuseError(ValueError):
     """Base of every error that graphfuse raises on purpose.
@@ -103,12 +105,32 @@ class LeakColumn(LeakageError):
     """A phenotype column that gives the diagnosis away."""
 
 
-class NotFitted(GraphFuseError):
-    """A prediction was asked of a model that has not been fitted."""
+class ConfoundedSite(LeakageError):
+    """Every site holds one class only, so that a correction for site would be one for the diagnosis."""
+
+
+class UnseenSite(GraphFuseError):
+    """A site that the harmonisation was not fitted on, and no policy that says what to do with it."""
+
+
+class SiteTooSmall(GraphFuseError):
+    """Fewer subjects of a site than its effect can be estimated from."""
+
+
+class NotFitted(GraphFuseError, NotFittedError):
+    """A prediction was asked of a model that has not been fitted; scikit-learn's `NotFittedError` too."""
 
 
 class ModelVersionError(GraphFuseError):
     """A saved model that this version cannot read."""
+
+
+class UnwritableFile(GraphFuseError):
+    """A file that the disk does not take: no space, no permission, a quota."""
+
+
+class MemoryBudget(GraphFuseError):
+    """A request that would need more memory than there is."""
 
 
 class GraphFuseWarning(UserWarning):

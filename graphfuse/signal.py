@@ -9,7 +9,7 @@ from hashlib import blake2b
 import numpy as np
 import pandas as pd
 
-from graphfuse._check import check_option
+from graphfuse._check import check_finite, check_option
 from graphfuse.atlas import Atlas
 from graphfuse.errors import AtlasMismatch, ShapeMismatch
 
@@ -75,7 +75,15 @@ class Signal:
         columns: Sequence[str] = (),
         t_r: np.ndarray | None = None,
     ) -> Signal:
-        """Pack one array a subject (None = not acquired) and mask the regions that are constant or not finite."""
+        """Pack one array a subject (None = not acquired) and mask the regions that are constant or not finite.
+
+        Raises
+        ------
+        ShapeMismatch
+            Two subjects have arrays of different shapes.
+        NonFinite
+            A vector or volume with a NaN or an infinity: it has no regions that could be masked.
+        """
         axes, region_axis = KINDS[check_option("kind", kind, KINDS)]
         shapes = {np.shape(a)[-1:] if kind == "timeseries" else np.shape(a) for a in arrays if a is not None}
         if len(shapes) > 1 or any(a is not None and np.ndim(a) != axes for a in arrays):
@@ -91,6 +99,8 @@ class Signal:
         if region_axis is not None:
             usable = np.zeros((len(arrays), data.shape[-1] if kind == "timeseries" else data.shape[1]), bool)
             usable[length > 0] = [_usable_regions(kind, a) for a in present] if present else False
+        if region_axis is None:
+            check_finite(f"A {kind} signal, which has no regions to mask,", data)
         data = data if np.isfinite(data).all() else np.where(np.isfinite(data), data, 0).astype(np.float32)
         return cls(kind, data, start, length, usable, atlas, tuple(columns), t_r)
 

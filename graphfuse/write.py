@@ -15,6 +15,7 @@ import pandas as pd
 from graphfuse.atlas import Atlas, list_atlases
 from graphfuse.cohort import Cohort
 from graphfuse.errors import InvalidOption, UnreadableFile
+from graphfuse.read.cells import write_text_table
 from graphfuse.signal import Signal
 from graphfuse.simulate import Simulation
 
@@ -24,7 +25,8 @@ def write_cohort(source: Cohort | Simulation, out: str | Path) -> Path:
 
     ``participants.tsv``; for each time series or connectivity signal a folder of ``ID.npy``, for measures and vectors
     a wide ``NAME.csv``; an atlas that is not shipped as a table; of a simulation also ``truth.tsv`` (modality,
-    region_a, region_b; region_b is n/a where a region rather than an edge was planted).
+    region_a, region_b; region_b is n/a where a region rather than an edge was planted). Text that a spreadsheet would
+    run has a leading apostrophe, which ``escaped = true`` in the manifest takes off again.
 
     Parameters
     ----------
@@ -63,13 +65,12 @@ def write_cohort(source: Cohort | Simulation, out: str | Path) -> Path:
 
 def _write_all(cohort: Cohort, source: Cohort | Simulation, folder: Path) -> None:
     text = _head(cohort)
-    table = cohort.phenotypes.rename_axis(_id_column(cohort))
-    table.to_csv(folder / "participants.tsv", sep="\t", na_rep="n/a")
+    write_text_table(cohort.phenotypes.rename_axis(_id_column(cohort)), folder / "participants.tsv", sep="\t")
     for name, signal in cohort.signals.items():
         text += _write_signal(name, signal, cohort, folder)
     if isinstance(source, Simulation):
         text = f"# Simulated. An oracle who knows what was planted has an AUC of {source.oracle_auc:.4f}.\n{text}"
-        _truth(source).to_csv(folder / "truth.tsv", sep="\t", na_rep="n/a", index=False)
+        write_text_table(_truth(source), folder / "truth.tsv", sep="\t", index=False)
     (folder / "cohort.toml").write_text(text, encoding="utf-8")
 
 
@@ -82,7 +83,7 @@ def _head(cohort: Cohort) -> str:
     text = "".join(f"{key} = {_quote(value)}\n" for key, value in lines.items())
     if cohort.target:
         text += f"classes = {{ {', '.join(f'{_key(name)} = {_quote(name)}' for name in cohort.classes)} }}\n"
-    return text + f"confounds = [{', '.join(map(_quote, cohort.confounds))}]\n"
+    return text + f"confounds = [{', '.join(map(_quote, cohort.confounds))}]\nescaped = true\n"
 
 
 def _write_signal(name: str, signal: Signal, cohort: Cohort, folder: Path) -> str:
@@ -98,10 +99,12 @@ def _write_signal(name: str, signal: Signal, cohort: Cohort, folder: Path) -> st
             np.save(folder / name / f"{cohort.subjects[i]}.npy", np.asarray(signal[int(i)]))
         block += f"path = {_quote(name + '/{' + _id_column(cohort) + '}.npy')}\n"
     else:
-        _wide(signal, cohort).to_csv(folder / f"{name}.csv", float_format="%.9g")
+        write_text_table(_wide(signal, cohort), folder / f"{name}.csv", float_format="%.9g")
         block += f"path = {_quote(name + '.csv')}\n"
     if signal.atlas is not None and signal.kind != "vector":
         block += f"atlas = {_quote(_write_atlas(signal.atlas, folder))}\n"
+    if signal.kind == "timeseries" and cohort.site is not None:
+        block += "differs_by_site = true\n"  # it was in memory as it is: nothing here is news
     return block + _repetition_times(name, signal, cohort)
 
 

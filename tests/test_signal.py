@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from graphfuse.atlas import Atlas
-from graphfuse.errors import AtlasMismatch, InvalidOption, ShapeMismatch
+from graphfuse.errors import AtlasMismatch, InvalidOption, NonFinite, ShapeMismatch
 from graphfuse.signal import Signal
 
 RNG = np.random.default_rng(0)
@@ -132,6 +132,12 @@ def test_nobody_measured(kind):
     assert signal[0] is None
     assert len(signal.arrays()) == 0
     assert signal.n_regions == {"vector": 2, "volume": 0}.get(kind, 4)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_what_has_no_regions_to_mask_must_be_finite(value):
+    with np.errstate(over="ignore"), pytest.raises(NonFinite, match="1 of 6 entries"):
+        Signal.pack("vector", [np.array([1.0, value, 2]), None, np.ones(3)])
 
 
 def test_errors(arrays):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from graphfuse.cohort import Cohort
-from graphfuse.errors import GraphFuseError, GraphFuseWarning, MissingModality
+from graphfuse.errors import GraphFuseError, MissingModality
 from graphfuse.read.manifest import Manifest, load_manifest
 from graphfuse.read.modality import read_modality
 from graphfuse.read.people import People, read_people
+from graphfuse.read.suspicion import warn_of_lengths, warn_of_twins
 from graphfuse.signal import Signal
 
 
@@ -61,10 +61,18 @@ def build_cohort(manifest: Manifest, strict: bool = False, labels: bool = True) 
     _note_missing(present, list(signals), keep, reasons, manifest, people, strict)
     inside = np.array([row not in reasons for row in keep.tolist()], dtype=bool)
     phenotypes = people.phenotypes if labels or hidden is None else people.phenotypes.drop(columns=hidden)
-    cohort = _cohort(phenotypes.iloc[keep[inside]], signals, np.flatnonzero(inside), manifest, reasons, people)
+    phenotypes = _with_frames(phenotypes.iloc[keep], signals, manifest)[inside]
+    cohort = _cohort(phenotypes, signals, np.flatnonzero(inside), manifest, reasons, people)
     _check_cover(cohort)
-    _warn_of_twins(cohort)
+    _warn(cohort, manifest)
     return cohort
+
+
+def _with_frames(phenotypes: pd.DataFrame, signals: dict[str, Signal], manifest: Manifest) -> pd.DataFrame:
+    """The phenotypes with the lengths of the scans [frames] that `confounds` asks for; NaN where not acquired."""
+    asked = {name: manifest.frame_columns.get(name) for name in manifest.confounds if name not in phenotypes}
+    lengths = {name: signals[source].length for name, source in asked.items() if source is not None}
+    return phenotypes.assign(**{name: np.where(length > 0, length, np.nan) for name, length in lengths.items()})
 
 
 def _cohort(
@@ -83,8 +91,10 @@ def _cohort(
 
 def _placed(error: GraphFuseError, name: str, people: People, row: int) -> GraphFuseError:
     """The error with its place: the row of the table in the message, the id beside it."""
-    return type(error)(f"The {name} data of the subject in row {row + 2} of the table: {error}",
-                       subject=people.cells.index[row])  # fmt: skip
+    placed = type(error)(f"The {name} data of the subject in row {row + 2} of the table: {error}",
+                         subject=people.cells.index[row])  # fmt: skip
+    placed.path = getattr(error, "path", None)
+    return placed
 
 
 def _note_missing(
@@ -116,14 +126,10 @@ def _check_cover(cohort: Cohort) -> None:
                 )
 
 
-def _warn_of_twins(cohort: Cohort) -> None:
-    for name, signal in cohort.signals.items():
-        marks = pd.Series(signal.fingerprints()).dropna()
-        twins = int(marks.duplicated(keep=False).sum())
-        if twins:
-            warnings.warn(
-                f"signals.{name}: {twins} subjects share their data, value by value, with another id. They stay on one "
-                "side of every split; check whether they are the same person.",
-                GraphFuseWarning,
-                stacklevel=3,
-            )
+def _warn(cohort: Cohort, manifest: Manifest) -> None:
+    """Warn of what reads well and may be wrong; who names the length of a scan as a confound knows that it differs."""
+    for block in manifest.signals:
+        signal = cohort.signals[block.name]
+        warn_of_twins(block.name, signal)
+        if f"{block.name}_frames" not in cohort.confounds and not block.options.get("differs_by_site"):
+            warn_of_lengths(block.name, signal, cohort.sites, isinstance(block.options.get("t_r"), dict))

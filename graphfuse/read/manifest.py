@@ -10,22 +10,25 @@ Every path is relative to `root`, and `root` to the folder of the manifest. Exam
     positive = "autism"                 # the class that sensitivity speaks of
     site = "SITE_ID"
     group = "FAMILY"                    # who must stay on one side of every split
-    confounds = ["AGE_AT_SCAN", "SEX"]
+    confounds = ["AGE_AT_SCAN", "SEX"]  # also fmri_frames, the length of each scan of [signals.fmri]
     missing = [-9999]                   # besides blank, n/a, NA and NaN
     subjects = "subset.txt"             # only these: a file with one id a line, or a list
     decimal = "."                       # where points and commas are ambiguous
     encoding = "utf-8"                  # of a table that is neither UTF-8 nor marked UTF-16
+    escaped = false                     # true: a leading apostrophe marks text that a spreadsheet would run
 
     [files]
     regions = "mask"                    # unusable regions: mask, exclude-subject, drop-region (everywhere)
     allow_missing = true                # false: a subject needs every modality
     allow_extra = false                 # true: ids of a source that no row has are left out
+    sha256 = "SHA256SUMS"               # what sha256sum wrote: every file must be, byte for byte, the one declared
 
     [signals.fmri]
     kind = "timeseries"                 # timeseries, nifti, connectivity: one file a subject
     path = "cpac/{FILE_ID}_rois_ho.1D"  # {column} of the table, or {id}
     atlas = "harvard-oxford-110"        # a shipped name or a table of your own
     t_r = 2.0                           # [s]; or a column, "{id}.json", { file = "tr.csv" }, { NYU = 2.0, ... } by site
+    differs_by_site = false             # true: that sites differ in frames is known, and not warned of
 
     [signals.smri]
     kind = "freesurfer"                 # one wide table, or a list (hemispheres, measures)
@@ -52,18 +55,19 @@ from typing import Any
 
 from graphfuse._check import check_option
 from graphfuse.errors import ManifestError, UnreadableFile
+from graphfuse.read.limits import SIDECAR_BYTES, check_size
 from graphfuse.read.regions import POLICIES
 
 _NUMBER, _TEXTS = (int, float), (str, list)
 _TOP = {
     "table": str, "root": str, "id": str, "target": str, "classes": dict, "positive": str, "site": str, "group": str,
     "confounds": list, "missing": list, "subjects": _TEXTS, "decimal": str, "encoding": str, "files": dict,
-    "signals": dict,
+    "signals": dict, "escaped": bool,
 }  # fmt: skip
-_FILES = {"regions": str, "allow_missing": bool, "allow_extra": bool}
+_FILES = {"regions": str, "allow_missing": bool, "allow_extra": bool, "sha256": str}
 _ANY = {"kind": str, "path": str, "match": str}
 _WIDE = {"id": str, "decimal": str, "encoding": str}
-_TIMED = {"atlas": str, "t_r": (*_NUMBER, str, dict), "min_frames": int}
+_TIMED = {"atlas": str, "t_r": (*_NUMBER, str, dict), "min_frames": int, "differs_by_site": bool}
 KINDS = {
     "timeseries": _ANY | _TIMED | {"transposed": bool, "variable": str},
     "nifti": _ANY | _TIMED | {
@@ -121,6 +125,18 @@ class Manifest:
     regions: str = "mask"
     allow_missing: bool = True
     allow_extra: bool = False
+    sha256: str | None = None
+    escaped: bool = False
+
+    @property
+    def sums(self) -> Path | None:
+        """The file of declared sha256 sums, if there is one."""
+        return None if self.sha256 is None else self.root / self.sha256
+
+    @property
+    def frame_columns(self) -> dict[str, str]:
+        """Signal of each confound that is the length of a scan in frames: ``fmri_frames`` is that of ``fmri``."""
+        return {f"{block.name}_frames": block.name for block in self.signals if block.kind in ("timeseries", "nifti")}
 
 
 def load_manifest(path: str | Path, root: str | Path | None = None) -> Manifest:
@@ -140,13 +156,14 @@ def load_manifest(path: str | Path, root: str | Path | None = None) -> Manifest:
         Not TOML, an unknown key (the nearest known one is named), a key that is absent or of the wrong type.
     """
     path = Path(path)
+    check_size(path, SIDECAR_BYTES, "manifest")
     try:
         content = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise UnreadableFile(
             f"The manifest {path.name!r} cannot be opened: {error.strerror}. Check its path."
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ManifestError(
             f"{path.name} is not valid TOML: {' '.join(str(error).split())}. Mend that line."
         ) from error
@@ -166,8 +183,8 @@ def parse_manifest(content: Mapping[str, Any], root: str | Path) -> Manifest:
     signals = tuple(_signal(name, block) for name, block in content["signals"].items())
     if not signals:
         raise ManifestError("The manifest needs at least one [signals.NAME] block.")
-    taken = {key: content[key] for key in ("table", "id", "target", "site", "group", "subjects", "decimal", "encoding")
-             if key in content}  # fmt: skip
+    plain = ("table", "id", "target", "site", "group", "subjects", "decimal", "encoding", "escaped")
+    taken = {key: content[key] for key in plain if key in content}
     tuples = {key: tuple(content.get(key, ())) for key in ("confounds", "missing")}
     return Manifest(root=root, signals=signals, classes=_classes(content), **taken, **tuples, **files)
 

@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 
 from graphfuse.errors import UnreadableFile
+from graphfuse.read.limits import MATRIX_BYTES, TABLE_COLUMNS, check_bytes, check_size
 from graphfuse.read.tables import MISSING, decode, read_bytes
 
 TEXT = (".1d", ".txt", ".tsv", ".csv", ".dat")
+_NUMERIC = {"double", "single", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}  # in a .mat
 _INTEGER = re.compile(r"\d+")
 _TOKEN = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?|[+-]?inf")
 
@@ -52,48 +54,47 @@ def read_matrix(
 
 
 def _read_npy(path: Path) -> np.ndarray:
-    read_bytes_head(path)
-    try:  # mapped, so that a header that lies about the size is found before memory is taken
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError, SyntaxError) as error:
+    check_size(path, MATRIX_BYTES)
+    try:  # mapped, so that a header that lies about the size is found before memory is taken; no archive, no objects
+        return np.lib.format.open_memmap(path, mode="r")
+    except Exception as error:  # numpy raises whatever the broken header leads to
         raise UnreadableFile(
             "the file is truncated, holds objects or is no .npy. Save it again with np.save."
         ) from error
 
 
 def _read_mat(path: Path, variable: str | None) -> np.ndarray:
-    from scipy.io import loadmat
+    """One numeric variable: the headers tell its size first, and no other variable is unpacked."""
+    from scipy.io import loadmat, whosmat
 
-    if b"MATLAB 7.3" in read_bytes_head(path):
-        raise UnreadableFile("the .mat file has version 7.3. Save it again in MATLAB with save(..., '-v7').")
+    check_size(path, MATRIX_BYTES)
+    with open(path, "rb") as file:
+        if b"MATLAB 7.3" in file.read(128):
+            raise UnreadableFile("the .mat file has version 7.3. Save it again in MATLAB with save(..., '-v7').")
     try:
-        content = {name: value for name, value in loadmat(path).items() if not name.startswith("__")}
+        listed = {name: (shape, kind) for name, shape, kind in whosmat(path, appendmat=False)}
+        name = _variable(listed, variable)
+        check_bytes(8 * int(np.prod(listed[name][0], dtype=object)), MATRIX_BYTES, f"variable {name!r} of the .mat")
+        return np.asarray(loadmat(path, appendmat=False, variable_names=[name])[name])
+    except UnreadableFile:
+        raise
     except Exception as error:  # scipy raises whatever the broken bytes lead to
         raise UnreadableFile("the file is truncated or is no .mat. Save it again with save(..., '-v7').") from error
-    if variable is not None:
-        if variable not in content:
-            raise UnreadableFile(f"the .mat file has no variable {variable!r}. It has {', '.join(sorted(content))}.")
-        return np.asarray(content[variable])
-    matrices = {n: v for n, v in content.items() if isinstance(v, np.ndarray) and v.ndim == 2 and min(v.shape) > 1}
-    matrices = {name: value for name, value in matrices.items() if value.dtype.kind in "fiu"}
-    if len(matrices) != 1:
+
+
+def _variable(listed: dict[str, tuple[tuple[int, ...], str]], wanted: str | None) -> str:
+    """The variable that was asked for, or the only numeric matrix."""
+    if wanted is not None:
+        if wanted not in listed:
+            raise UnreadableFile(f"the .mat file has no variable {wanted!r}. It has {', '.join(sorted(listed))}.")
+        return wanted
+    found = [n for n, (shape, kind) in listed.items() if len(shape) == 2 and min(shape) > 1 and kind in _NUMERIC]
+    if len(found) != 1:
         raise UnreadableFile(
-            f"the .mat file holds {len(matrices)} matrices ({', '.join(sorted(matrices)) or 'none'}); say which with "
+            f"the .mat file holds {len(found)} matrices ({', '.join(sorted(found)) or 'none'}); say which with "
             "variable."
         )
-    return next(iter(matrices.values()))
-
-
-def read_bytes_head(path: Path, size: int = 128) -> bytes:
-    """The first bytes of a file; `UnreadableFile` if it is absent or empty."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(size)
-    except OSError as error:
-        raise UnreadableFile(f"the file cannot be opened: {error.strerror}. Check its path.") from error
-    if not head:
-        raise UnreadableFile("the file is empty. Copy it again.")
-    return head
+    return found[0]
 
 
 def _as_matrix(array: np.ndarray) -> np.ndarray:
@@ -119,6 +120,10 @@ def _read_text(path: Path, labels: Collection[str]) -> tuple[np.ndarray, list[st
         if not body:
             raise UnreadableFile("the file has a header and no numbers. Copy it again.")
     width = len(_tokens(body[0][1], separator))
+    if width > TABLE_COLUMNS:
+        raise UnreadableFile(
+            f"the file has {width} columns; at most {TABLE_COLUMNS} are read from text. Save it as .npy."
+        )
     if header is None:
         named = [tokens for line in comments if len(tokens := _tokens(line, separator)) == width]
         header = named[-1] if named else None

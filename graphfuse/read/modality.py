@@ -14,8 +14,10 @@ from graphfuse._progress import progress
 from graphfuse.atlas import Atlas, load_atlas
 from graphfuse.errors import GraphFuseError, GraphFuseWarning, MissingModality
 from graphfuse.read.align import PLACEHOLDER, locate_files
+from graphfuse.read.checksums import verify
 from graphfuse.read.freesurfer import arrange_measures, merge_tables
 from graphfuse.read.manifest import Manifest, SignalBlock
+from graphfuse.read.nifti import Run, read_run
 from graphfuse.read.people import People
 from graphfuse.read.regions import apply_policy
 from graphfuse.read.repetition import find_repetition_times
@@ -59,8 +61,8 @@ def read_modality(
     draft.arrays = [None if i in draft.faults else array for i, array in enumerate(draft.arrays)]
     _check_some_left(block, draft)
     kind = SIGNAL_KIND.get(block.kind, block.kind)
-    if kind == "timeseries" and atlas is None:
-        check_lying([array for array in draft.arrays if array is not None])
+    if block.kind == "timeseries" and "transposed" not in block.options:
+        check_lying([array for array in draft.arrays if array is not None], atlas, block.source)
     signal = Signal.pack(kind, draft.arrays, atlas, draft.columns, draft.t_r)
     signal, unusable = apply_policy(signal, manifest.regions)
     draft.faults |= unusable
@@ -86,7 +88,9 @@ def _check_some_left(block: SignalBlock, draft: Draft, gone: set[int] = frozense
     if draft.faults and not left:
         first = draft.faults[min(draft.faults)]
         more = len(draft.faults) - 1
-        raise type(first)(f"{block.source}, all subjects ({more} more like the first): {first}", subject=None)
+        raise type(first)(
+            f"{block.source}, all subjects ({more} more like the first): {first}", subject=None
+        ) from first
 
 
 def _read_files(block: SignalBlock, people: People, keep: np.ndarray, manifest: Manifest, read: Callable) -> Draft:
@@ -98,8 +102,10 @@ def _read_files(block: SignalBlock, people: People, keep: np.ndarray, manifest: 
     for i, row in enumerate(progress(keep, f"reading {block.name}")):
         if files[row] is not None:
             try:
+                verify(files[row], manifest.sums, manifest.root)
                 draft.arrays[i] = read(files[row], i)
             except GraphFuseError as error:
+                error.path = files[row]  # beside the message, like the id
                 draft.faults[i] = error
     return draft
 
@@ -121,30 +127,42 @@ def _timeseries(block, people, keep, manifest, atlas) -> Draft:
 
 
 def _nifti(block, people, keep, manifest, atlas) -> Draft:
-    from graphfuse.read.nifti import read_run
-
     names = ("radius", "confounds", "standardize", "detrend", "low_pass", "high_pass", "min_frames")
     options = _pick(block, *names)
     if isinstance(options.get("confounds"), str):
         options["confounds"] = (options["confounds"],)
     times = _times(block, people, keep, manifest)
     times = np.full(len(keep), np.nan) if times is None else times.copy()
-    cleaned: list[bool] = []
+    runs: list[Run] = []
 
     def read(path: Path, i: int) -> np.ndarray:
-        series, times[i], regressed = read_run(path, atlas, t_r=times[i], **options)
-        cleaned.append(regressed)
-        return series
+        run = read_run(path, atlas, t_r=times[i], **options)
+        times[i] = run.t_r
+        runs.append(run._replace(series=None))
+        return run.series
 
     draft = _read_files(block, people, keep, manifest, read)
-    _warn_of_confounds(block, cleaned)
+    _warn_of_confounds(block, runs)
+    _warn_of_overlap(block, runs)
     return replace(draft, t_r=times)
 
 
-def _warn_of_confounds(block: SignalBlock, cleaned: list[bool]) -> None:
-    if not all(cleaned):
-        text = f"{block.source}: {cleaned.count(False)} of {len(cleaned)} runs have no fMRIPrep confounds beside them; "
+def _warn_of_confounds(block: SignalBlock, runs: list[Run]) -> None:
+    bare = sum(not run.cleaned for run in runs)
+    if bare:
+        text = f"{block.source}: {bare} of {len(runs)} runs have no fMRIPrep confounds beside them; "
         warnings.warn(text + "none were regressed out of these.", GraphFuseWarning, stacklevel=2)
+
+
+def _warn_of_overlap(block: SignalBlock, runs: list[Run]) -> None:
+    moved = [run.overlap for run in runs if run.overlap is not None]
+    if moved:
+        warnings.warn(
+            f"{block.source}: the label volume lies on another grid than {len(moved)} of {len(runs)} runs and was "
+            f"moved onto theirs; at least {min(moved):.1%} of it lies inside each. Check that both are in one space.",
+            GraphFuseWarning,
+            stacklevel=2,
+        )
 
 
 def _connectivity(block, people, keep, manifest, atlas) -> Draft:

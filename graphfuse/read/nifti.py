@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 import glob
-import gzip
 import re
-import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from graphfuse._check import check_option
 from graphfuse.atlas import Atlas
 from graphfuse.errors import AtlasMismatch, ManifestError, UnreadableFile
-from graphfuse.read.matrix import read_bytes_head
+from graphfuse.read.image import load_run
+from graphfuse.read.placement import check_gaps, count_in_spheres, place_labels, split_gaps
 from graphfuse.read.series import check_frames
 
 STRATEGY = ("motion", "wm_csf", "high_pass")
 STRATEGIES = ("motion", "wm_csf", "global_signal", "compcor", "ica_aroma", "scrub", "high_pass", "non_steady_state")
-_SLACK = 1 << 20  # bytes of header extensions beyond what the header promises
+
+
+class Run(NamedTuple):
+    """What a 4D run gives: means, repetition time, whether confounds were regressed out, how far the atlas was moved.
+
+    Parameters
+    ----------
+    series : array (T, R) float32
+    t_r : float
+        [s], NaN where unknown.
+    cleaned : bool
+    overlap : float or None
+        Share of the atlas inside the run; None where nothing had to be moved.
+    """
+
+    series: np.ndarray
+    t_r: float
+    cleaned: bool
+    overlap: float | None = None
 
 
 def read_run(
@@ -32,10 +50,12 @@ def read_run(
     low_pass: float | None = None,
     high_pass: float | None = None,
     min_frames: int = 30,
-) -> tuple[np.ndarray, float, bool]:
-    """Read one 4D run: means (T, R) float32, the repetition time [s], and whether confounds were regressed out.
+) -> Run:
+    """Read one 4D run as the means of its regions.
 
-    Columns keep the order of the atlas: a region that the image does not hold is NaN, never left out.
+    Columns keep the order of the atlas: a region that the image does not hold is NaN, never left out. Voxels that are
+    not finite are left out of the means; a region may lose a twentieth of its voxels so. A label volume on another
+    grid is moved onto the run's (`place_labels`).
 
     Parameters
     ----------
@@ -56,6 +76,8 @@ def read_run(
     Raises
     ------
     UnreadableFile, AtlasMismatch, ShortSeries, ManifestError
+    NonFinite
+        More than a twentieth of a region's voxels is NaN or infinite.
     """
     image = load_run(path)
     check_frames(image.shape[3], min_frames)
@@ -66,62 +88,9 @@ def read_run(
     options = {"standardize": "zscore_sample" if standardize else None, "detrend": detrend, "low_pass": low_pass,
                "high_pass": high_pass, "t_r": None if np.isnan(t_r) else t_r}  # fmt: skip
     extract = _extract_labels if atlas.image is not None else _extract_spheres
-    series = extract(image, atlas, radius, options, {"confounds": regressors, "sample_mask": sample_mask})
+    series, overlap = extract(image, atlas, radius, options, {"confounds": regressors, "sample_mask": sample_mask})
     check_frames(len(series), min_frames)
-    return series.astype(np.float32), t_r, regressors is not None
-
-
-def load_run(path: Path):
-    """Open a 4D NIfTI image after its whole stream was read and measured against its header.
-
-    Raises
-    ------
-    UnreadableFile
-        Truncated or damaged, no NIfTI, not 4D, a header that lies about the size, an affine that is not finite.
-    """
-    import nibabel as nib
-
-    read_bytes_head(path)
-    size = _stream_size(Path(path))
-    try:
-        image = nib.load(path)
-        shape = image.shape
-    except Exception as error:  # nibabel raises whatever the broken header leads to
-        raise UnreadableFile("the file is no NIfTI image. Check its format and its ending.") from error
-    expected = int(image.dataobj.offset) + int(np.prod(shape, dtype=object)) * image.get_data_dtype().itemsize
-    if size < expected or size > expected + _SLACK:
-        raise UnreadableFile(
-            f"the header promises {expected} bytes and the file has {size}: it is truncated. Copy it again."
-        )
-    image = _four_axes(image)
-    affine = image.affine
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise UnreadableFile("the affine is singular or not finite: the image has no place in space. Export it again.")
-    return image
-
-
-def _stream_size(path: Path) -> int:
-    """Bytes after decompression; reading them all checks the gzip checksum."""
-    if path.suffix.lower() != ".gz":
-        return path.stat().st_size
-    size = 0
-    try:
-        with gzip.open(path, "rb") as stream:
-            while block := stream.read(1 << 22):
-                size += len(block)
-    except (EOFError, OSError, zlib.error) as error:
-        raise UnreadableFile("the .nii.gz is truncated or damaged (its checksum fails). Copy it again.") from error
-    return size
-
-
-def _four_axes(image):
-    import nibabel as nib
-
-    if len(image.shape) > 4 and set(image.shape[4:]) == {1}:
-        image = nib.Nifti1Image(np.asarray(image.dataobj).reshape(image.shape[:4]), image.affine, image.header)
-    if len(image.shape) != 4:
-        raise UnreadableFile(f"a run needs four axes (x, y, z, frames); got {len(image.shape)}. Name the 4D file.")
-    return image
+    return Run(series.astype(np.float32), t_r, regressors is not None, overlap)
 
 
 def _repetition_time(image) -> float:
@@ -153,27 +122,33 @@ def _stem(path: Path) -> str:
     return str(Path(path).parent / re.split(r"_(?:space|res|den|desc)-", Path(path).name)[0])
 
 
-def _extract_labels(image, atlas: Atlas, radius: float, options: dict, extra: dict) -> np.ndarray:
-    """Means over label values, (T, R); nilearn drops labels that the image does not reach, we keep their place."""
+def _extract_labels(image, atlas: Atlas, radius: float, options: dict, extra: dict) -> tuple[np.ndarray, float | None]:
+    """Means over label values, (T, R), and the overlap; nilearn drops labels without a voxel, we keep their place."""
+    import nibabel as nib
     from nilearn.maskers import NiftiLabelsMasker
 
-    masker = NiftiLabelsMasker(labels_img=str(atlas.image), resampling_target="data", **options)
-    means = masker.fit_transform(image, **extra)
-    found = {int(label): column for column, label in masker.region_ids_.items() if label != "background"}
-    labels = [int(label) for label in atlas.regions["label"]]
-    if not set(found) & set(labels):
+    volume, overlap = place_labels(atlas, image)
+    labels = atlas.regions["label"].to_numpy()
+    if not np.isin(labels, volume).any():
         raise AtlasMismatch(
             f"The image of atlas {atlas.name!r} and the run share no labelled voxel. Check their space."
         )
+    values, known = split_gaps(image)
+    lost, total = (np.array([(part == label).sum() for label in labels]) for part in (volume[~known], volume))
+    check_gaps(atlas.names, lost, total)
+    masker = NiftiLabelsMasker(nib.Nifti1Image(volume * known.astype(np.int32), image.affine), **options)
+    means = masker.fit_transform(nib.Nifti1Image(values, image.affine), **extra)
+    found = {int(label): column for column, label in masker.region_ids_.items() if label != "background"}
     out = np.full((len(means), len(atlas)), np.nan)  # (T, R)
     for region, label in enumerate(labels):
-        if label in found:
-            out[:, region] = means[:, found[label]]
-    return out
+        if int(label) in found:
+            out[:, region] = means[:, found[int(label)]]
+    return out, overlap
 
 
-def _extract_spheres(image, atlas: Atlas, radius: float, options: dict, extra: dict) -> np.ndarray:
+def _extract_spheres(image, atlas: Atlas, radius: float, options: dict, extra: dict) -> tuple[np.ndarray, None]:
     """Means over spheres, (T, R); a region whose centre is unknown or outside the image is NaN."""
+    import nibabel as nib
     from nilearn.maskers import NiftiSpheresMasker
 
     voxels = np.c_[atlas.xyz, np.ones(len(atlas))] @ np.linalg.inv(image.affine).T
@@ -182,9 +157,17 @@ def _extract_spheres(image, atlas: Atlas, radius: float, options: dict, extra: d
         raise AtlasMismatch(
             f"No centre of atlas {atlas.name!r} lies inside the run. The run must be in MNI space [mm]."
         )
-    seeds = [tuple(xyz) for xyz in atlas.xyz[inside]]
-    masker = NiftiSpheresMasker(seeds, radius=radius, allow_overlap=True, **options)
-    means = masker.fit_transform(image, **extra)
+    values, known = split_gaps(image)
+    mask = None
+    if not known.all():
+        lost = count_in_spheres(atlas.xyz[inside], radius, ~known, image.affine)
+        total = count_in_spheres(atlas.xyz[inside], radius, np.ones_like(known), image.affine)
+        check_gaps([name for name, here in zip(atlas.names, inside, strict=True) if here], lost, total)
+        mask = nib.Nifti1Image(known.astype(np.int8), image.affine)
+    masker = NiftiSpheresMasker(
+        [tuple(xyz) for xyz in atlas.xyz[inside]], radius=radius, allow_overlap=True, mask_img=mask, **options
+    )
+    means = masker.fit_transform(nib.Nifti1Image(values, image.affine), **extra)
     out = np.full((len(means), len(atlas)), np.nan)  # (T, R)
     out[:, inside] = means
-    return out
+    return out, None

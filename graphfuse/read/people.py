@@ -9,8 +9,10 @@ import pandas as pd
 
 from graphfuse._check import check_option
 from graphfuse.errors import DuplicateSubjects, ManifestError, SubjectMismatch, UnknownLabel
+from graphfuse.read.checksums import verify
 from graphfuse.read.manifest import Manifest
-from graphfuse.read.tables import decode, missing_cells, read_bytes, read_table, same_code, typed_columns, warn_of_codes
+from graphfuse.read.suspicion import warn_of_ages, warn_of_codes
+from graphfuse.read.tables import decode, missing_cells, read_bytes, read_table, same_code, typed_columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +44,14 @@ def read_people(manifest: Manifest) -> People:
     ------
     UnreadableFile, ManifestError, DuplicateSubjects, SubjectMismatch, UnknownLabel
     """
-    cells = read_table(manifest.root / manifest.table, manifest.encoding)
+    path = manifest.root / manifest.table
+    verify(path, manifest.sums, manifest.root)
+    cells = read_table(path, manifest.encoding, escaped=manifest.escaped)
     for key in ("id", "target", "site", "group"):
         _check_column(key, getattr(manifest, key), cells)
     for name in manifest.confounds:
-        _check_column("confounds", name, cells)
+        if name in cells or name not in manifest.frame_columns:
+            _check_column("confounds", name, cells)
     cells.index = _ids(cells[manifest.id])
     text = [name for name in (manifest.id, manifest.target, manifest.site, manifest.group) if name]
     phenotypes = typed_columns(cells, manifest.missing, manifest.decimal, text)
@@ -56,6 +61,7 @@ def read_people(manifest: Manifest) -> People:
     if manifest.target is not None:
         phenotypes[manifest.target] = _classes(known[manifest.target], manifest)
     warn_of_codes(phenotypes)
+    warn_of_ages(phenotypes, known[manifest.site] if manifest.site else None)
     known = known if "id" in known else known.assign(id=known[manifest.id])
     return People(known, phenotypes.drop(columns=manifest.id), _excluded(known, phenotypes, manifest))
 

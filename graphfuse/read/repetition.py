@@ -11,6 +11,7 @@ import pandas as pd
 from graphfuse._check import check_option
 from graphfuse.errors import ManifestError, UnreadableFile
 from graphfuse.read.align import locate_files
+from graphfuse.read.limits import SIDECAR_BYTES, check_size
 from graphfuse.read.tables import NUMBER, read_table
 
 
@@ -66,9 +67,10 @@ def _sidecars(template: str, cells: pd.DataFrame, root: Path, source: str) -> np
 
 
 def _sidecar(path: Path, source: str) -> float:
+    check_size(path, SIDECAR_BYTES, "JSON sidecar")
     try:
         return _number(json.loads(path.read_text(encoding="utf-8-sig"))["RepetitionTime"], source)
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
         if isinstance(error, ManifestError):
             raise
         raise UnreadableFile(f"{source}: a JSON sidecar has no RepetitionTime. Give t_r by site or column.") from error

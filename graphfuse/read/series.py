@@ -10,6 +10,7 @@ from graphfuse.atlas import Atlas
 from graphfuse.errors import AtlasMismatch, ShapeMismatch, ShortSeries, TransposedSeries
 from graphfuse.read.matrix import read_matrix
 from graphfuse.read.regions import find_columns, place_regions
+from graphfuse.read.suspicion import warn_of_squares
 
 
 def read_series(
@@ -63,9 +64,21 @@ def check_frames(frames: int, min_frames: int = 30) -> None:
         )
 
 
-def check_lying(arrays: list[np.ndarray]) -> None:
-    """Without an atlas: raise if the series of several subjects share their rows and not their columns."""
+def check_lying(arrays: list[np.ndarray], atlas: Atlas | None = None, source: str = "signals") -> None:
+    """Raise where series that nobody said how they lie (`transposed`) look like regions by frames; warn if square.
+
+    Without an atlas the number of regions is unknown: series of several subjects that share their rows and not their
+    columns lie across, and so do those that all have the same shape with fewer rows than columns.
+    """
+    warn_of_squares(source, arrays)
+    if atlas is not None:
+        return
     rows, columns = ({a.shape[axis] for a in arrays} for axis in (0, 1))
+    if len(columns) == len(rows) == 1 and min(rows) < min(columns):
+        raise TransposedSeries(
+            f"All series have {min(rows)} rows and {min(columns)} columns: frames by regions, or the other way round? "
+            "Name the atlas, or say transposed = false or true."
+        )
     if len(columns) > 1 and len(rows) == 1:
         raise TransposedSeries(
             f"All series have {min(rows)} rows and {min(columns)} to {max(columns)} columns: regions by frames. "

@@ -6,14 +6,16 @@ import codecs
 import csv
 import io
 import re
-import warnings
+from collections import Counter
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from graphfuse.errors import GraphFuseWarning, UnreadableFile
+from graphfuse.errors import UnreadableFile
+from graphfuse.read.cells import unescape
+from graphfuse.read.limits import TABLE_BYTES, TABLE_COLUMNS, check_size
 
 DELIMITERS = ("\t", ";", ",")
 MISSING = ("", "n/a", "N/A", "NA", "nan", "NaN")  # always missing, whatever the manifest says
@@ -21,10 +23,9 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 COMMA_NUMBER = re.compile(r"[+-]?\d+(,\d+)?([eE][+-]?\d+)?")
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 LEADING_ZERO = re.compile(r"0\d+")
-SUSPICIOUS = (99.0, 999.0, 9999.0, 99999.0)
 
 
-def read_table(path: Path, encoding: str | None = None, name: str = "table") -> pd.DataFrame:
+def read_table(path: Path, encoding: str | None = None, name: str = "table", escaped: bool = False) -> pd.DataFrame:
     """Read a tab, ``;`` or ``,`` separated table with a header line, every cell as stripped text.
 
     Columns without a name and ``Unnamed:`` columns (indices that pandas wrote) are dropped.
@@ -36,25 +37,34 @@ def read_table(path: Path, encoding: str | None = None, name: str = "table") -> 
         None: UTF-8, or UTF-16 where the file begins with its mark.
     name : str
         What the error message calls the table.
+    escaped : bool
+        Whether `graphfuse.read.cells.escape` wrote the cells; then blanks at their ends are the cell's own.
 
     Raises
     ------
     UnreadableFile
-        Absent, empty, not text, rows of different length, an ambiguous delimiter, a column name that stands twice.
+        Absent, empty, not text, rows of different length, an ambiguous delimiter, a column name that stands twice,
+        more columns or bytes than `graphfuse.read.limits` allows.
     """
     rows = _split(decode(read_bytes(path, name), name, encoding), name)
-    header = [cell.strip() for cell in rows[0]]
+    if len(rows[0]) > TABLE_COLUMNS:
+        raise UnreadableFile(
+            f"The {name} has {len(rows[0])} columns; at most {TABLE_COLUMNS} are read. Give one file a subject instead."
+        )
+    tidy = unescape if escaped else str.strip
+    header = [tidy(cell) for cell in rows[0]]
     keep = [i for i, column in enumerate(header) if column and not column.startswith("Unnamed:")]
     names = [header[i] for i in keep]
-    twice = {column for column in names if names.count(column) > 1} if len(set(names)) < len(names) else set()
+    twice = {column for column, times in Counter(names).items() if times > 1}
     if twice:
         raise UnreadableFile(f"The {name} names column {min(twice)!r} twice. Give every column its own name.")
-    cells = [[row[i].strip() for i in keep] for row in rows[1:]]
+    cells = [[tidy(row[i]) for i in keep] for row in rows[1:]]
     return pd.DataFrame(cells, columns=names, dtype=object)
 
 
 def read_bytes(path: Path, name: str) -> bytes:
-    """The bytes of a file; `UnreadableFile` if there are none."""
+    """The bytes of a regular file; `UnreadableFile` if there are none, or more than `TABLE_BYTES`."""
+    check_size(path, TABLE_BYTES, name)
     try:
         raw = Path(path).read_bytes()
     except OSError as error:
@@ -121,28 +131,6 @@ def same_code(value: str, codes: Iterable) -> bool:
     if not NUMBER.fullmatch(value):
         return value in {str(code) for code in codes}
     return float(value) in {float(str(code)) for code in codes if NUMBER.fullmatch(str(code).strip())}
-
-
-def warn_of_codes(phenotypes: pd.DataFrame) -> None:
-    """Warn of columns where a value such as -999 or 9999 stands at least twice, far beyond all others."""
-    numbers = phenotypes.select_dtypes("number")
-    found = {column: code for column in numbers if (code := _suspicious(numbers[column].dropna())) is not None}
-    if found:
-        listed = ", ".join(f"{column} ({code:g})" for column, code in found.items())
-        warnings.warn(
-            f"Values that look like undeclared codes of missing data: {listed}. Add them to `missing` if they are.",
-            GraphFuseWarning,
-            stacklevel=2,
-        )
-
-
-def _suspicious(values: pd.Series) -> float | None:
-    sizes = values.abs()
-    for code in SUSPICIOUS:
-        other = sizes[sizes != code]
-        if (sizes == code).sum() >= 2 and len(other) and code > 5 * other.max():
-            return float(values[sizes == code].iloc[0])
-    return None
 
 
 def _split(text: str, name: str) -> list[list[str]]:

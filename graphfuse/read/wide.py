@@ -10,8 +10,10 @@ import pandas as pd
 from graphfuse._check import check_option
 from graphfuse.errors import GraphFuseError, NonFinite, UnreadableFile
 from graphfuse.read.align import match_ids
+from graphfuse.read.checksums import verify
 from graphfuse.read.manifest import Manifest, SignalBlock
 from graphfuse.read.matrix import read_matrix
+from graphfuse.read.suspicion import warn_of_codes
 from graphfuse.read.tables import read_table, typed_columns
 
 
@@ -27,7 +29,8 @@ def read_wide(block: SignalBlock, ids: pd.Index, manifest: Manifest) -> list[pd.
 
 
 def _aligned(path: Path, block: SignalBlock, ids: pd.Index, manifest: Manifest) -> pd.DataFrame:
-    cells = read_table(path, block.options.get("encoding"), f"table of {block.source}")
+    verify(path, manifest.sums, manifest.root)
+    cells = read_table(path, block.options.get("encoding"), f"table of {block.source}", manifest.escaped)
     if cells.shape[1] < 2:
         raise UnreadableFile(f"The table of {block.source} has no column besides the ids. Export it again.")
     column = check_option(
@@ -35,6 +38,7 @@ def _aligned(path: Path, block: SignalBlock, ids: pd.Index, manifest: Manifest) 
     )
     rows = match_ids(ids, cells[column].tolist(), block.source, block.match, manifest.allow_extra)
     numbers = typed_columns(cells.drop(columns=column), manifest.missing, block.options.get("decimal"))
+    warn_of_codes(numbers, f"{block.source}: ")
     return numbers.reset_index(drop=True).reindex(rows).set_axis(ids)
 
 

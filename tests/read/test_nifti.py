@@ -7,7 +7,8 @@ import pytest
 from graphfuse.atlas import load_atlas
 from graphfuse.errors import AtlasMismatch, GraphFuseWarning, ShortSeries, UnreadableFile
 from graphfuse.read import read_cohort
-from graphfuse.read.nifti import load_run, read_run
+from graphfuse.read.image import load_run
+from graphfuse.read.nifti import read_run
 
 AFFINE = np.diag([5.0, 5, 5, 1])
 AFFINE[:3, 3] = -20  # 9 voxels from -20 to 20 mm
@@ -35,17 +36,17 @@ def save(path, data=RUN, affine=AFFINE, t_r=2.0):
 
 def test_label_means_keep_the_place_of_lost_regions(study, labels):
     atlas = load_atlas(study.root / "four.tsv", image=study.root / "labels.nii.gz")
-    series, t_r, cleaned = read_run(save(study.root / "a.nii.gz"), atlas, detrend=False)
+    series, t_r, cleaned, overlap = read_run(save(study.root / "a.nii.gz"), atlas, detrend=False)
     expected = np.stack([RUN[labels == label].mean(0) for label in (10, 20, 40)], axis=1)
     np.testing.assert_allclose(series[:, [0, 1, 3]], expected, rtol=1e-4, atol=1e-6)
     assert np.isnan(series[:, 2]).all()
-    assert (t_r, cleaned) == (2.0, False)
+    assert (t_r, cleaned, overlap) == (2.0, False, None)
 
 
 def test_spheres_equal_the_mean_around_the_centre_and_mark_centres_outside(study):
     table = (study.root / "four.tsv").read_text().replace("Right B\tnet\tR\t10", "Right B\tnet\tR\t90")
     (study.root / "out.tsv").write_text(table)
-    series, _, _ = read_run(save(study.root / "a.nii"), load_atlas(study.root / "out.tsv"), radius=4.0, detrend=False)
+    series = read_run(save(study.root / "a.nii"), load_atlas(study.root / "out.tsv"), radius=4.0, detrend=False).series
     np.testing.assert_allclose(series[:, 0], RUN[2, 4, 4], rtol=1e-4)  # a radius under a voxel holds one voxel
     assert np.isnan(series[:, 3]).all()
 
@@ -106,7 +107,7 @@ def test_fmriprep_confounds_beside_the_run_are_regressed_out(study):
               for more in ("", "_derivative1", "_power2", "_derivative1_power2")]  # fmt: skip
     confounds(study.root / "sub-1_task-rest_desc-confounds_timeseries.tsv", motion)
     (study.root / "sub-1_task-rest_desc-confounds_timeseries.json").write_text("{}")
-    series, _, cleaned = read_run(run, atlas, confounds=("motion",))
+    series, _, cleaned, _ = read_run(run, atlas, confounds=("motion",))
     assert cleaned
     table = np.loadtxt(study.root / "sub-1_task-rest_desc-confounds_timeseries.tsv", skiprows=1)
     centred = table - table.mean(0)

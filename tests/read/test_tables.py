@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from graphfuse.errors import GraphFuseWarning, UnreadableFile
-from graphfuse.read.tables import missing_cells, read_table, same_code, typed_columns, warn_of_codes
+from graphfuse.read.suspicion import warn_of_codes
+from graphfuse.read.tables import missing_cells, read_table, same_code, typed_columns
 
 
 def put(tmp_path, raw: bytes):
