@@ -94,7 +94,7 @@ def simulate_cohort(
     n_frames : (int, int)
         Frames of the site with the shortest and the longest scans.
     site_offset : float
-        Strength of the differences between sites; 0 = only frames and t_r differ.
+        Strength of the differences between sites, at most 10; 0 = only frames and t_r differ.
     motion : float
         How much more the second class moves: shift of log(mean_fd) [standard deviations]. 0.4 is an AUC of .61.
     missing : mapping of str to float or None
@@ -120,7 +120,7 @@ def simulate_cohort(
     """
     atlases = _atlases(modalities, {"fmri": atlas_fmri, "smri": atlas_smri}, regions)
     missing = _checked_missing(missing, modalities)
-    _check_numbers(n_subjects, auc, shared, n_sites, n_frames, site_offset, repeats, families)
+    _check_numbers(n_subjects, auc, shared, n_sites, n_frames, site_offset, motion, repeats, families)
     rng = np.random.default_rng(seed)
     people = _people(n_subjects, n_sites, repeats, families, motion * (not null), rng)
     delta = 0.0 if null else np.sqrt(2) * norm.ppf(auc)
@@ -157,14 +157,15 @@ def _checked_missing(missing: Mapping[str, float] | None, modalities: Sequence[s
     return dict(missing)
 
 
-def _check_numbers(n_subjects, auc, shared, n_sites, n_frames, site_offset, repeats, families) -> None:
+def _check_numbers(n_subjects, auc, shared, n_sites, n_frames, site_offset, motion, repeats, families) -> None:
     check_range("n_subjects", n_subjects, 10)
     check_range("auc", auc, 0.5, 0.9999)
     for name, share in {"shared": shared, "repeats": repeats, "families": families}.items():
         check_range(name, share, 0, 1)
     check_range("n_sites", n_sites, 1, n_subjects)
     check_range("n_frames[0]", n_frames[0], 2, n_frames[1])
-    check_range("site_offset", site_offset, 0)
+    check_range("site_offset", site_offset, 0, 10)
+    check_range("motion", motion, -10, 10)
 
 
 def _people(n: int, n_sites: int, repeats: float, families: float, motion: float, rng) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -9,9 +10,10 @@ import torch
 from torch import Tensor
 
 from graphfuse._check import check_option
+from graphfuse._memory import check_memory
 from graphfuse.connectome.series import Batch, equal_length_batches, subject_arrays
 from graphfuse.connectome.shrinkage import ESTIMATORS
-from graphfuse.errors import InvalidOption, NonFinite, NotPositiveDefinite
+from graphfuse.errors import GraphFuseWarning, InvalidOption, NonFinite, NotPositiveDefinite
 
 Series = Sequence | Tensor | np.ndarray
 
@@ -89,6 +91,7 @@ def partial_correlation(
     return _per_subject(_partial_correlation, series, estimator, usable, device, dtype, at_least=torch.float64)
 
 
+LARGEST_R = 1 - 1e-7  # Fisher's z of 1 is infinite
 KINDS = {
     "correlation": correlation,
     "covariance": covariance,
@@ -157,7 +160,24 @@ def fisher_z(r: Tensor | np.ndarray) -> Tensor:
         raise InvalidOption(
             f"r must lie in [-1, 1]; got {float(r.abs().max()):.3g}. Pass correlations, not covariances."
         )
-    return torch.atanh(r.clamp(-1 + 1e-7, 1 - 1e-7))
+    return torch.atanh(r.clamp(-LARGEST_R, LARGEST_R))
+
+
+def count_clipped(r: Tensor) -> int:
+    """How many pairs of different regions `fisher_z` would clip, of correlations (B, R, R): they hold one signal."""
+    return int((r.triu(1).abs() > LARGEST_R).sum())
+
+
+def warn_of_clipped(r: Tensor) -> None:
+    """Warn (`GraphFuseWarning`) of the pairs that `count_clipped` finds, and count them."""
+    clipped = count_clipped(r)
+    if clipped:
+        warnings.warn(
+            f"{clipped} correlations of different regions are 1 or -1 and were clipped: these regions hold the same "
+            "signal. Look for duplicated columns.",
+            GraphFuseWarning,
+            stacklevel=4,
+        )
 
 
 def _per_subject(matrix: Callable, series, estimator, usable, device, dtype, at_least) -> Tensor:
@@ -165,6 +185,11 @@ def _per_subject(matrix: Callable, series, estimator, usable, device, dtype, at_
     estimate = ESTIMATORS[check_option("estimator", estimator, ESTIMATORS)]
     arrays = subject_arrays(series)
     n_regions = arrays[0].shape[-1]
+    check_memory(
+        f"Connectivity of {len(arrays)} subjects and {n_regions} regions",
+        2 * len(arrays) * n_regions**2 * dtype.itemsize,
+        "Use a coarser atlas, or fewer subjects at a time.",
+    )
     result = torch.empty(len(arrays), n_regions, n_regions, dtype=dtype, device=device)
     for batch in equal_length_batches(arrays, usable, device=device, dtype=at_least):
         values = matrix(batch, lambda x, keep: estimate(x.to(at_least), keep)[0])

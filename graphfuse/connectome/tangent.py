@@ -137,6 +137,8 @@ class TangentSpace(TransformerMixin, BaseEstimator):
         Mean of the training covariances.
     """
 
+    uses_y, scope = False, "training"
+
     def __init__(self, reference: str = "geometric"):
         self.reference = reference
 

@@ -10,8 +10,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from graphfuse._check import check_shape
+from graphfuse._check import check_range, check_shape
 from graphfuse.errors import ShapeMismatch
+from graphfuse.kernels.finite import check_finite
+
+LARGEST = torch.finfo(torch.float32).max
 
 
 def upper_triangle(matrices: Tensor | np.ndarray, diagonal: bool = False, scale: float | None = None) -> Tensor:
@@ -28,7 +31,7 @@ def upper_triangle(matrices: Tensor | np.ndarray, diagonal: bool = False, scale:
     diagonal : bool
         Whether the diagonal is part of the vector.
     scale : float or None
-        Factor on the diagonal; None is 1/sqrt(2).
+        Factor on the diagonal, between 1e-3 and 1e3; None is 1/sqrt(2).
 
     Returns
     -------
@@ -37,13 +40,15 @@ def upper_triangle(matrices: Tensor | np.ndarray, diagonal: bool = False, scale:
 
     Raises
     ------
-    ShapeMismatch
+    NonFinite, ShapeMismatch, InvalidOption
     """
-    matrices = torch.as_tensor(matrices)
+    matrices = check_finite("matrices", torch.as_tensor(matrices))
     check_shape("matrices", matrices, (None, *matrices.shape[-1:], *matrices.shape[-1:]))
     row, column = _positions(matrices.shape[-1], diagonal, matrices.device)
     vectors = matrices[:, row, column]  # (B, P)
-    return torch.where(row == column, vectors * _factor(scale), vectors) if diagonal else vectors
+    if not diagonal:
+        return vectors
+    return check_finite("scale * matrices", torch.where(row == column, vectors * _factor(scale), vectors))
 
 
 def from_upper_triangle(
@@ -64,11 +69,13 @@ def from_upper_triangle(
 
     Raises
     ------
+    NonFinite, InvalidOption
     ShapeMismatch
         P is neither ``R (R - 1) / 2`` nor ``R (R + 1) / 2``.
     """
-    vectors = torch.as_tensor(vectors)
+    vectors = check_finite("vectors", torch.as_tensor(vectors))
     check_shape("vectors", vectors, (None, None))
+    check_range("fill", fill, -LARGEST, LARGEST)
     without, with_diagonal = n_regions * (n_regions - 1) // 2, n_regions * (n_regions + 1) // 2
     if vectors.shape[1] not in (without, with_diagonal):
         raise ShapeMismatch(
@@ -79,6 +86,7 @@ def from_upper_triangle(
     row, column = _positions(n_regions, diagonal, vectors.device)
     if diagonal:
         vectors = torch.where(row == column, vectors / _factor(scale), vectors)
+        check_finite("what stands on the diagonal, over scale,", vectors)
     matrices = vectors.new_full((len(vectors), n_regions, n_regions), fill)
     matrices[:, row, column] = vectors
     matrices[:, column, row] = vectors
@@ -106,4 +114,4 @@ def _positions(n_regions: int, diagonal: bool, device) -> tuple[Tensor, Tensor]:
 
 
 def _factor(scale: float | None) -> float:
-    return 1 / sqrt(2) if scale is None else scale
+    return 1 / sqrt(2) if scale is None else check_range("scale", scale, 1e-3, 1e3)

@@ -10,8 +10,8 @@ class NestedViews:
 
     def get_params(self, deep: bool = True) -> dict:
         params = super().get_params(deep=deep)
-        if deep:
-            for name, view in (self.views or {}).items():
+        if deep and isinstance(self.views, dict):
+            for name, view in self.views.items():
                 params[f"views__{name}"] = view
                 params |= {f"views__{name}__{key}": value for key, value in view.get_params(deep=True).items()}
         return params
@@ -31,5 +31,7 @@ class NestedViews:
 
     def __sklearn_clone__(self):
         params = {key: value for key, value in super().get_params(deep=False).items() if key != "views"}
-        views = {name: clone(view) for name, view in self.views.items()} if self.views else self.views
+        views = self.views
+        if isinstance(views, dict):
+            views = {name: clone(view) for name, view in views.items()}
         return type(self)(views=views, **{key: clone(value, safe=False) for key, value in params.items()})

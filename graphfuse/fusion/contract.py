@@ -9,6 +9,7 @@ from torch import Tensor
 
 from graphfuse._check import check_shape
 from graphfuse.errors import MissingModality
+from graphfuse.kernels.finite import LIMIT, check_finite
 
 
 def enter(
@@ -35,6 +36,8 @@ def enter(
     ------
     MissingModality
         A modality that the fusion was made for did not come, or a subject has none.
+    NonFinite
+        A NaN, or a number beyond `LIMIT`, of somebody who has the modality.
     ShapeMismatch
     """
     names = sorted(in_channels)
@@ -51,4 +54,7 @@ def enter(
             f"Every subject needs one modality at least; {absent} of {batch} have none of {names}. Leave them out."
         )
     values = [check_shape(f"embeddings[{name!r}]", embeddings[name], (batch, in_channels[name])) for name in names]
-    return [torch.where(mask[:, m, None], value, 0.0) for m, value in enumerate(values)], mask
+    values = [torch.where(mask[:, m, None], value, 0.0) for m, value in enumerate(values)]
+    for name, value in zip(names, values, strict=True):
+        check_finite(f"embeddings[{name!r}] of those who have it", value, LIMIT)
+    return values, mask

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 
 from graphfuse._check import check_shape
+from graphfuse.errors import InvalidOption, ShapeMismatch
 from graphfuse.kernels.adjacency import Adjacency
+from graphfuse.kernels.finite import check_finite
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -40,6 +42,7 @@ class Graphs:
         check_shape("nodes", self.nodes, tuple(self.x.shape[:2]))
         check_shape("adjacency", self.adjacency, (self.x.shape[0], self.x.shape[1], None))
         check_shape("present", self.present, (len(self),))
+        check_finite("The node features x", self.x)
 
     def __len__(self) -> int:
         return self.x.shape[0] if self.offsets is None else len(self.offsets) - 1
@@ -66,6 +69,12 @@ class Graphs:
             f"Graphs({len(self)} subjects, {n} graphs, {r} regions x {f} features, {self.adjacency.density:.0%} dense)"
         )
 
+    def isolated(self) -> np.ndarray:
+        """How many usable regions of each graph, (G,) int, no other joins: only their self-loop keeps them alive."""
+        bare = self.adjacency.without_self_loops()
+        edges = bare.with_weight((bare.weight.detach() != 0).to(self.x.dtype))
+        return ((edges.degree() == 0) & self.nodes).sum(1).numpy()
+
     def to_pyg(self, y: Sequence[int] | None = None, pos: np.ndarray | None = None) -> list:
         """One `torch_geometric.data.Data` a graph: x, edge_index, edge_weight, pos [MNI mm], y.
 
@@ -90,15 +99,23 @@ class Graphs:
 
     @classmethod
     def from_pyg(cls, items: Sequence) -> Graphs:
-        """Stack PyG `Data` of equal size back into Graphs (edge_weight 1 where there is none)."""
+        """Stack PyG `Data` of equal size back into Graphs (edge_weight 1 where there is none; equal edges are summed).
+
+        Raises
+        ------
+        ShapeMismatch
+            No items, node features of another shape, or weights that are not one an edge.
+        InvalidOption, NonFinite
+            An edge to a node that is not there; a NaN or an infinity.
+        """
+        _check_items(items)
         x = torch.stack([item.x for item in items])  # (G, R, F)
-        dense = x.new_zeros(len(items), x.shape[1], x.shape[1])
-        for g, item in enumerate(items):
-            source, target = item.edge_index
-            weight = item.get("edge_weight")
-            dense[g, target, source] = x.new_ones(len(source)) if weight is None else weight
-        nodes = torch.ones(x.shape[:2], dtype=torch.bool)
-        return cls(x, Adjacency.from_dense(dense), nodes, torch.ones(len(items), dtype=torch.bool))
+        graphs, regions = x.shape[:2]
+        edge_index = torch.cat([_inside(item.edge_index, regions) + g * regions for g, item in enumerate(items)], 1)
+        weight = torch.cat([_edge_weight(item) for item in items])
+        adjacency = Adjacency.from_edge_index(edge_index, weight, num_nodes=regions, num_graphs=graphs)
+        nodes = torch.ones(graphs, regions, dtype=torch.bool)
+        return cls(x, adjacency, nodes, torch.ones(graphs, dtype=torch.bool))
 
     def to_networkx(self, index: int, names: Sequence[str] | None = None):
         """Graph `index` in networkx (`Graph` if symmetric, else `DiGraph`), nodes called by `names`, weighted edges."""
@@ -116,3 +133,24 @@ def from_networkx(graph, names: Sequence[str]) -> Adjacency:
 
     weight = nx.to_numpy_array(graph, nodelist=list(names), dtype=np.float32).T
     return Adjacency.from_dense(torch.as_tensor(weight.copy())[None])
+
+
+def _check_items(items: Sequence) -> None:
+    shapes = {tuple(item.x.shape) for item in items}
+    if len(shapes) != 1:
+        raise ShapeMismatch(f"Expected one or more Data with x of one shape (R, F); got {sorted(shapes)}.")
+
+
+def _inside(edge_index: torch.Tensor, regions: int) -> torch.Tensor:
+    """`edge_index` (2, E), once it is clear that it stays inside a graph of R nodes."""
+    if edge_index.numel() and not 0 <= int(edge_index.min()) <= int(edge_index.max()) < regions:
+        raise InvalidOption(
+            f"edge_index must lie in 0 .. {regions - 1}; got {int(edge_index.min())} .. {int(edge_index.max())}."
+        )
+    return check_shape("edge_index", edge_index, (2, None))
+
+
+def _edge_weight(item) -> torch.Tensor:
+    """Weights (E,) of one `Data`, 1 where it has none."""
+    weight, edges = item.get("edge_weight"), item.edge_index.shape[1]
+    return item.x.new_ones(edges) if weight is None else check_shape("edge_weight", weight, (edges,)).to(item.x)

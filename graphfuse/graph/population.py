@@ -9,8 +9,10 @@ import pandas as pd
 import torch
 from sklearn.base import BaseEstimator
 
-from graphfuse._check import check_option, check_range
+from graphfuse._check import check_option, check_range, check_shape
+from graphfuse.errors import InvalidOption, NotFitted
 from graphfuse.kernels.adjacency import Adjacency
+from graphfuse.kernels.finite import LIMIT, check_finite
 
 CHUNK = 1024  # rows of the similarity that exist at one time
 
@@ -43,6 +45,8 @@ class PopulationGraph(BaseEstimator):
     Parisot et al. 2018, Medical Image Analysis 48:117; the kernels as in the authors' public code.
     """
 
+    uses_y, scope = False, "training"
+
     def __init__(
         self, same: Sequence[str] = (), within: dict[str, float] | None = None, similarity=True, neighbours=10
     ):
@@ -51,17 +55,32 @@ class PopulationGraph(BaseEstimator):
         self.similarity = similarity
         self.neighbours = neighbours
 
+    @property
+    def phenotypes_read(self) -> tuple[str, ...]:
+        """The columns that edges are made of."""
+        return (*self.same, *(self.within or {}))
+
     def fit(self, features: torch.Tensor, phenotypes: pd.DataFrame) -> PopulationGraph:
         """Take these people as the nodes: features (N, P), phenotypes (N, ·) in the same order."""
         check_range("neighbours", self.neighbours, 1)
+        for name, width in (self.within or {}).items():
+            check_range(f"within[{name!r}]", width, 0, open_low=True)
+        check_shape("features", features, (len(phenotypes), None))
         self.units_ = _unit_rows(features)
+        self.n_features_ = features.shape[1]
         self.levels_ = {name: _levels(phenotypes, name) for name in self.same}
         self.traits_ = self._traits(phenotypes)
-        self.sigma_ = float(1 - self.units_.mean(0).square().sum()) or 1.0  # mean of 1 - <u_i, u_j> over all pairs
+        sigma = float(1 - self.units_.mean(0).square().sum())  # mean of 1 - <u_i, u_j> over all pairs
+        self.sigma_ = sigma if sigma > 1e-6 else 1.0  # everybody alike, to rounding
         return self
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "units_"):
+            raise NotFitted("PopulationGraph has not been fitted; call fit(features, phenotypes) first.")
 
     def adjacency(self) -> Adjacency:
         """The graph of the fitted people, (1, N, N), symmetric, no self-loops."""
+        self._check_fitted()
         n = len(self.units_)
         target, source, weight = self._strongest(self.units_, self.traits_, own=True)
         both = torch.stack([torch.cat([source, target]), torch.cat([target, source])])
@@ -74,10 +93,12 @@ class PopulationGraph(BaseEstimator):
 
         Nobody listens to a new person, so the fitted rows and their degrees stay as they were.
         """
+        self._check_fitted()
+        check_shape("features", features, (len(phenotypes), self.n_features_))
         target, source, weight = self._strongest(_unit_rows(features), self._traits(phenotypes), own=False)
-        edges = self.units_.new_zeros(len(features), len(self.units_))
-        edges[target, source] = weight
-        return self.adjacency().attach(edges)
+        shape = (len(features), len(self.units_))
+        place = torch.stack([target, source])
+        return self.adjacency().attach(torch.sparse_coo_tensor(place, weight, shape, check_invariants=True))
 
     def _strongest(self, units, traits, own: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Target, source and weight of the k heaviest edges of each row; weights of 0 are no edges."""
@@ -114,7 +135,7 @@ class PopulationGraph(BaseEstimator):
             column = phenotypes[name]
             if name in self.same:  # a level that no fitted person has becomes NaN: it agrees with nobody
                 column = _text(column).map(self.levels_[name])
-            traits[name] = torch.as_tensor(np.asarray(column, dtype=np.float32).copy())
+            traits[name] = torch.as_tensor(_numbers(column))
         return traits
 
 
@@ -131,7 +152,19 @@ def _text(column: pd.Series) -> pd.Series:
     return column.astype(object).map(str).where(column.notna(), np.nan)
 
 
+def _numbers(column: pd.Series) -> np.ndarray:
+    """A quantitative phenotype (N,) float32, NaN where missing or infinite."""
+    try:
+        values = pd.to_numeric(column).astype("Float64").to_numpy(float, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise InvalidOption(
+            f"within={{{column.name!r}: ...}} needs numbers; this column holds text. Name it in `same`."
+        ) from None
+    return np.where(np.abs(values) <= LIMIT, values, np.nan).astype(np.float32)
+
+
 def _unit_rows(features: torch.Tensor) -> torch.Tensor:
     """Rows centred and scaled to length 1, so that inner products are Pearson correlations; constant rows -> 0."""
+    check_finite("features", features, LIMIT)
     centred = features - features.mean(1, keepdim=True)
     return centred / centred.norm(dim=1, keepdim=True).clamp(min=1e-12)

@@ -46,12 +46,14 @@ class TopDensity(BaseEstimator):
         ``"keep"`` ranks by ``|w|`` and keeps the sign, ``"error"`` raises `NegativeWeights`.
     """
 
+    uses_y, scope = False, "own"
+
     def __init__(self, density: float = 0.1, signed: str = "absolute"):
         self.density = density
         self.signed = signed
 
     def __call__(self, matrices: Tensor | np.ndarray, nodes=None) -> Tensor:
-        """Sparsify `matrices` (B, R, R), of which the upper triangle is read, over usable `nodes` (B, R) bool."""
+        """Sparsify `matrices` (B, R, R), symmetric, over usable `nodes` (B, R) bool."""
         check_range("density", self.density, 0, 1, open_low=True)
         return _per_chunk(matrices, nodes, self.signed, self._keep)
 
@@ -77,12 +79,14 @@ class Threshold(BaseEstimator):
         A key of `SIGNED`, as for `TopDensity`.
     """
 
+    uses_y, scope = False, "own"
+
     def __init__(self, value: float = 0.3, signed: str = "absolute"):
         self.value = value
         self.signed = signed
 
     def __call__(self, matrices: Tensor | np.ndarray, nodes=None) -> Tensor:
-        """Sparsify `matrices` (B, R, R), of which the upper triangle is read, over usable `nodes` (B, R) bool."""
+        """Sparsify `matrices` (B, R, R), symmetric, over usable `nodes` (B, R) bool."""
         check_range("value", self.value, 0, open_low=True)
         return _per_chunk(matrices, nodes, self.signed, lambda weights, pairs: (weights.abs() >= self.value) & pairs)
 
@@ -98,12 +102,14 @@ class KNearest(BaseEstimator):
         A key of `SIGNED`, as for `TopDensity`. Equal weights are chosen in the order of their position.
     """
 
+    uses_y, scope = False, "own"
+
     def __init__(self, k: int = 10, signed: str = "absolute"):
         self.k = k
         self.signed = signed
 
     def __call__(self, matrices: Tensor | np.ndarray, nodes=None) -> Tensor:
-        """Sparsify `matrices` (B, R, R), of which the upper triangle is read, over usable `nodes` (B, R) bool."""
+        """Sparsify `matrices` (B, R, R), symmetric, over usable `nodes` (B, R) bool."""
         check_range("k", self.k, 1)
         return _per_chunk(matrices, nodes, self.signed, self._keep)
 
@@ -111,6 +117,16 @@ class KNearest(BaseEstimator):
         order = torch.where(pairs, weights.abs(), -1).argsort(dim=2, descending=True, stable=True)
         chosen = torch.zeros_like(pairs).scatter_(2, order[:, :, : self.k], True) & pairs
         return chosen | chosen.mT
+
+
+def check_symmetric(matrices: Tensor) -> None:
+    """Raise `ShapeMismatch` unless each of the matrices (B, R, R) equals its transpose to within rounding."""
+    gap = (matrices / 2 - matrices.mT / 2).abs().flatten(1)  # halves, so that nothing overflows
+    if gap.numel() and (gap.amax(1) > 0.5e-4 * matrices.abs().flatten(1).amax(1)).any():
+        raise ShapeMismatch(
+            "A connectivity matrix must be symmetric; one is not. Say symmetrise = true in the manifest, or pass "
+            "(W + W.mT) / 2."
+        )
 
 
 def _per_chunk(matrices, nodes, signed: str, keep) -> Tensor:
@@ -126,6 +142,7 @@ def _per_chunk(matrices, nodes, signed: str, keep) -> Tensor:
         weights = torch.where(pairs, chunk, 0)
         if not weights.isfinite().all():
             raise NonFinite("matrices must be finite at usable nodes; mark the other regions as False in `nodes`.")
+        check_symmetric(weights)
         weights = policy(weights.triu(1))
         weights = weights + weights.mT  # the lower triangle may differ from the upper by rounding
         parts.append(torch.where(keep(weights, pairs), weights, 0))

@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
-from graphfuse._check import check_option
-from graphfuse.connectome.functional import fisher_z, functional_connectivity, scale_free_covariance
+from graphfuse._check import check_option, check_shape
+from graphfuse.connectome.functional import fisher_z, functional_connectivity, scale_free_covariance, warn_of_clipped
 from graphfuse.connectome.morphometric import morphometric_similarity
 from graphfuse.connectome.tangent import TangentSpace
-from graphfuse.errors import InvalidOption
+from graphfuse.errors import AtlasMismatch, InvalidOption, MissingModality, NotFitted
 from graphfuse.graph.graphs import Graphs
-from graphfuse.graph.sparsify import TopDensity
+from graphfuse.graph.sparsify import TopDensity, check_symmetric
 from graphfuse.kernels.adjacency import Adjacency
 from graphfuse.signal import Signal
 
@@ -23,7 +23,8 @@ FUNCTIONAL_KINDS = ("correlation", "partial", "tangent")
 class FunctionalGraph(BaseEstimator):
     """Connectome of a time series (or a ready connectivity matrix) as a graph.
 
-    Edges are the strongest entries of the subject's connectome. Node features are, for ``nodes="profile"``, the
+    Edges are the strongest entries of the subject's connectome; the diagonal of a ready matrix is never looked at,
+    and one that is not symmetric is an error. Node features are, for ``nodes="profile"``, the
     region's row of the connectome (Fisher z for correlations), each entry standardised with the training subjects'
     mean and deviation; for ``"strength"`` its mean absolute weight, likewise; for ``"identity"`` one-hot.
 
@@ -39,6 +40,9 @@ class FunctionalGraph(BaseEstimator):
         ``(B, R, R), (B, R) -> (B, R, R)`` non-negative weights; None = ``TopDensity(0.1)``.
     """
 
+    READS = ("timeseries", "connectivity")
+    uses_y, scope = False, "training"
+
     def __init__(self, kind="correlation", estimator=None, nodes="profile", sparsify=None):
         self.kind = kind
         self.estimator = estimator
@@ -49,14 +53,14 @@ class FunctionalGraph(BaseEstimator):
         """Learn the tangent reference and the scale of the node features from these subjects only."""
         check_option("kind", self.kind, FUNCTIONAL_KINDS)
         check_option("nodes", self.nodes, NODE_FEATURES)
-        if signal.kind not in ("timeseries", "connectivity"):
-            raise InvalidOption(f"FunctionalGraph needs a timeseries or connectivity signal; got {signal.kind!r}.")
+        _check_training(self, signal)
         matrices, usable = self._matrices(signal, fit=True)
         self.mean_, self.scale_ = _moments(self.nodes, NODE_FEATURES[self.nodes](matrices), usable)
         return self
 
     def transform(self, signal: Signal) -> Graphs:
         """Graphs of these subjects; each depends on nobody else's data."""
+        _check_new(self, signal)
         if not signal.present.any():
             return _nobody(len(signal), self.mean_)
         matrices, usable = self._matrices(signal)
@@ -68,13 +72,14 @@ class FunctionalGraph(BaseEstimator):
     def _matrices(self, signal: Signal, fit: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
         usable = torch.as_tensor(signal.usable[signal.present])  # (B, R)
         if signal.kind == "connectivity":
-            return torch.as_tensor(signal.stack()), usable
+            return _given(signal, usable), usable
         if self.kind == "tangent":
             estimator = self.estimator or "ledoit-wolf"
             matrices = scale_free_covariance(signal.arrays(), estimator, usable=usable)
             self.space_ = TangentSpace().fit(matrices) if fit else self.space_
             return self.space_.transform(matrices).float(), usable
         matrices = functional_connectivity(signal.arrays(), self.kind, self.estimator, usable=usable)
+        warn_of_clipped(matrices)
         return fisher_z(matrices).float() * _off_diagonal(matrices.shape[-1]), usable
 
 
@@ -95,6 +100,9 @@ class MorphometricGraph(BaseEstimator):
     Seidlitz et al. 2018, Neuron 97:231.
     """
 
+    READS = ("measures",)
+    uses_y, scope = False, "training"
+
     def __init__(self, kind="auto", nodes="measures", sparsify=None):
         self.kind = kind
         self.nodes = nodes
@@ -103,18 +111,18 @@ class MorphometricGraph(BaseEstimator):
     def fit(self, signal: Signal) -> MorphometricGraph:
         """Learn the scale of the node features from these subjects only."""
         check_option("nodes", self.nodes, ("measures", *NODE_FEATURES))
-        if signal.kind != "measures":
-            raise InvalidOption(f"MorphometricGraph needs a measures signal (R, M); got {signal.kind!r}.")
+        _check_training(self, signal)
         features, _, usable = self._features(signal)
         self.mean_, self.scale_ = _moments(self.nodes, features, usable)
         return self
 
     def transform(self, signal: Signal) -> Graphs:
         """Graphs of these subjects; each depends on nobody else's data."""
+        _check_new(self, signal)
         if not signal.present.any():
             return _nobody(len(signal), self.mean_)
         features, similarity, usable = self._features(signal)
-        x = (features - self.mean_) / self.scale_
+        x = (check_shape("node features", features, (None, *self.mean_.shape)) - self.mean_) / self.scale_
         return _stack(
             x, (self.sparsify or TopDensity())(similarity, usable), usable, signal.present, self.nodes == "profile"
         )
@@ -126,6 +134,37 @@ class MorphometricGraph(BaseEstimator):
         similarity = similarity * _off_diagonal(similarity.shape[-1])
         features = measures if self.nodes == "measures" else NODE_FEATURES[self.nodes](similarity)
         return features, similarity, usable
+
+
+def _check_kind(view: BaseEstimator, signal: Signal) -> None:
+    if signal.kind not in view.READS:
+        raise InvalidOption(f"{type(view).__name__} needs a {' or '.join(view.READS)} signal; got {signal.kind!r}.")
+
+
+def _check_training(view: BaseEstimator, signal: Signal) -> None:
+    _check_kind(view, signal)
+    if not signal.present.any():
+        raise MissingModality(f"{type(view).__name__} needs a subject who was measured; got none. Leave this view out.")
+
+
+def _check_new(view: BaseEstimator, signal: Signal) -> None:
+    _check_kind(view, signal)
+    if not hasattr(view, "mean_"):
+        raise NotFitted(f"{type(view).__name__} has not been fitted; call fit on the training subjects first.")
+    if signal.present.any() and signal.n_regions != len(view.mean_):
+        raise AtlasMismatch(
+            f"{type(view).__name__} was fitted on {len(view.mean_)} regions; this signal has {signal.n_regions}. "
+            "Extract both with the same atlas."
+        )
+
+
+def _given(signal: Signal, usable: torch.Tensor) -> torch.Tensor:
+    """Ready matrices (B, R, R) without their diagonal, once it is clear that they are symmetric."""
+    matrices = torch.as_tensor(signal.stack())
+    pairs = usable[:, :, None] & usable[:, None, :] & (_off_diagonal(matrices.shape[-1]) > 0)
+    matrices = torch.where(pairs, matrices, 0)
+    check_symmetric(matrices)
+    return matrices
 
 
 def _identity(matrices: torch.Tensor) -> torch.Tensor:
@@ -154,10 +193,17 @@ def _moments(nodes: str, x: torch.Tensor, usable: torch.Tensor) -> tuple[torch.T
     weight = usable[:, :, None].to(x.dtype).expand_as(x)
     if nodes == "profile":  # entry (r, f) needs both regions
         weight = weight * usable[:, None, :]
-    count = weight.sum(0).clamp(min=1)
+    unit = _power_of_two(x.abs().amax(0))
+    x, count = x / unit, weight.sum(0).clamp(min=1)
     mean = (x * weight).sum(0) / count
-    variance = ((x - mean).square() * weight).sum(0) / count
-    return mean, torch.where(variance > 1e-12, variance.sqrt(), 1.0)
+    deviation = (((x - mean).square() * weight).sum(0) / count).sqrt() * unit
+    return mean * unit, torch.where(deviation > 1e-6, deviation, 1.0)
+
+
+def _power_of_two(peak: torch.Tensor) -> torch.Tensor:
+    """The power of two at or below each peak (1 where it is 0): to divide by it is exact, and no square overflows."""
+    exponent = torch.frexp(torch.where(peak > 0, peak, 1))[1] - 1
+    return torch.ldexp(torch.ones_like(peak), exponent)
 
 
 def _nobody(n: int, mean: torch.Tensor) -> Graphs:

@@ -12,6 +12,7 @@ from graphfuse.errors import InvalidOption
 from graphfuse.kernels import edges
 from graphfuse.kernels.csr import BlockCSR, graph_index
 from graphfuse.kernels.edges import as_weight
+from graphfuse.kernels.finite import check_finite
 from graphfuse.kernels.laplacian import ScaledLaplacian
 from graphfuse.kernels.normalise import NORMALISATIONS, check_non_negative, degrees
 from graphfuse.kernels.spmm import spmm
@@ -124,13 +125,8 @@ class Adjacency:
     # ---- other forms
 
     def to_dense(self) -> Tensor:
-        """Return the matrices, (G, R, S)."""
-        if self.pattern is None:
-            return self.weight
-        _, targets, sources = self.shape
-        place = self.pattern.row.long() * sources + self.pattern.local_col
-        flat = self.weight.new_zeros(self.pattern.size[0] * sources).index_put((place,), self.weight)
-        return flat.view(-1, targets, sources)
+        """Return the matrices, (G, R, S); raises `MemoryBudget` before it would take more memory than there is."""
+        return self.weight if self.pattern is None else edges.densified(self)
 
     def to_edge_index(self) -> tuple[Tensor, Tensor]:
         """Return ``edge_index`` (2, E) int64 and ``edge_weight`` (E,) in PyTorch Geometric's form."""
@@ -148,7 +144,8 @@ class Adjacency:
 
     def with_weight(self, weight: Tensor) -> Adjacency:
         """Return the same edges with other weights, of the shape of `self.weight`."""
-        return Adjacency(check_shape("weight", weight, tuple(self.weight.shape)), self.pattern)
+        check_finite("Edge weights", check_shape("weight", weight, tuple(self.weight.shape)))
+        return Adjacency(weight, self.pattern)
 
     # ---- what it does
 
@@ -156,16 +153,20 @@ class Adjacency:
         """Return ``A x``: (G, S, D) to (G, R, D), or (S, D) to (R, D) for one graph; gradients to x and weights."""
         if x.dim() == 2 and self.num_graphs == 1:
             return (self @ x[None])[0]
-        graphs, targets, sources = self.shape
+        graphs, _, sources = self.shape
         check_shape("x", x, (graphs, sources, None))
         if x.dtype != self.weight.dtype:
             raise InvalidOption(
                 f"x must be {self.weight.dtype} as the weights are; got {x.dtype}. Use adjacency.to(x.dtype)."
             )
+        return check_finite("A x", self._product(x))
+
+    def _product(self, x: Tensor) -> Tensor:
         if self.pattern is None:
             return torch.bmm(self.weight, x)
-        width = x.shape[2]
-        return spmm(self.weight, x.reshape(graphs * sources, width), self.pattern).view(graphs, targets, width)
+        graphs, targets, sources = self.shape
+        flat = x.reshape(graphs * sources, x.shape[2])
+        return spmm(self.weight, flat, self.pattern).view(graphs, targets, x.shape[2])
 
     def __getitem__(self, rows) -> Adjacency:
         """Select graphs by int, slice, int array or bool mask."""
@@ -218,7 +219,7 @@ class Adjacency:
 
     def laplacian(self, lambda_max: float = 2.0) -> ScaledLaplacian:
         """Return ``2 L / lambda_max - I`` with ``L = I - D^-1/2 A D^-1/2``, self-loops left out, as an operator."""
-        check_range("lambda_max", lambda_max, 0.0, open_low=True)
+        check_range("lambda_max", lambda_max, 1e-3, 1e3)
         operator = self._keep(
             "laplacian",
             lambda: self.without_self_loops().normalised("sym", self_loops=False),
@@ -229,10 +230,11 @@ class Adjacency:
     def scaled(self, row: Tensor, col: Tensor | None) -> Adjacency:
         """Return ``diag(row) A diag(col)``; row (G, R), col (G, S) or None for ones."""
         if self.pattern is None:
-            weight = self.weight * row[:, :, None]
-            return Adjacency(weight if col is None else weight * col[:, None, :])
-        weight = self.weight * row.flatten()[self.pattern.row]
-        return self.with_weight(weight if col is None else weight * col.flatten()[self.pattern.col])
+            row, col = row[:, :, None], None if col is None else col[:, None, :]
+        else:
+            row, col = row.flatten()[self.pattern.row], None if col is None else col.flatten()[self.pattern.col]
+        weight = self.weight * row
+        return self.with_weight(weight if col is None else weight * col)
 
     # ---- other edges
 
@@ -266,10 +268,10 @@ class Adjacency:
 
         Parameters
         ----------
-        weight : tensor or array (n, N)
+        weight : tensor, sparse tensor or array (n, N)
             Edges from the fitted nodes to the new ones.
         """
-        return Adjacency(*edges.attached(self, as_weight(weight).to(self.weight)))
+        return Adjacency(*edges.attached(self, weight))
 
     # ---- inner matters
 

@@ -9,6 +9,7 @@ from torch.nn.functional import leaky_relu
 
 from graphfuse._check import check_shape
 from graphfuse.kernels.adjacency import Adjacency
+from graphfuse.kernels.finite import LIMIT, check_finite
 from graphfuse.kernels.spmm import spmm
 
 
@@ -47,6 +48,8 @@ def edge_softmax_attention(
     check_shape("v", v, (graphs, sources, None, None))
     check_shape("target_score", target_score, (graphs, targets, v.shape[2]))
     check_shape("source_score", source_score, (graphs, sources, v.shape[2]))
+    for name, x in (("v", v), ("target_score", target_score), ("source_score", source_score)):
+        check_finite(name, x, LIMIT)
     attend = _attend_dense if adjacency.pattern is None else _attend_sparse
     return attend(adjacency, target_score, source_score, v, negative_slope, dropout)
 

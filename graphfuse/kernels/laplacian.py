@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from graphfuse.kernels.finite import check_finite
+
 if TYPE_CHECKING:
     from graphfuse.kernels.adjacency import Adjacency
 
@@ -30,4 +32,4 @@ class ScaledLaplacian:
         """Return ``L~ x = (2 / lambda_max)(x - A_norm x) - x`` for x (G, R, D)."""
         if self.lambda_max == 2.0:  # x - A x - x: the identity cancels exactly
             return -(self.operator @ x)
-        return (2.0 / self.lambda_max) * (x - self.operator @ x) - x
+        return check_finite("L x", (2.0 / self.lambda_max) * (x - self.operator @ x) - x)

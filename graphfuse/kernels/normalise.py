@@ -12,6 +12,8 @@ from graphfuse.errors import InvalidOption, NegativeWeights
 if TYPE_CHECKING:
     from graphfuse.kernels.adjacency import Adjacency
 
+SMALLEST = 1e-30  # a node of a smaller degree counts as isolated
+
 
 def symmetric(adjacency: Adjacency, row_degree: Tensor, col_degree: Tensor) -> Adjacency:
     """Return ``D_row^-1/2 A D_col^-1/2``; degrees (G, R) and (G, S); a zero degree gives a zero row."""
@@ -37,7 +39,7 @@ def check_non_negative(adjacency: Adjacency) -> None:
     if negative:
         raise NegativeWeights(
             f"Normalisation needs edge weights >= 0; {negative} are negative. "
-            "Build the graph with signed='absolute', 'positive' or 'split'."
+            "Build the graph with signed='absolute' or 'positive'."
         )
 
 
@@ -56,6 +58,7 @@ def degrees(adjacency: Adjacency, kind: str, row_degree: Tensor | None, col_degr
 
 
 def _safe_power(degree: Tensor, power: float) -> Tensor:
-    """Return ``degree ** power``, and 0 where the degree is 0, in value and in gradient."""
-    positive = degree > 0
-    return torch.where(positive, torch.where(positive, degree, 1.0) ** power, 0.0)
+    """Return ``degree ** power``, and 0 where the degree is (nearly) 0, in value and in gradient."""
+    wide = degree.double()  # in float32 the gradient of a small degree would overflow on its way
+    positive = wide > SMALLEST
+    return torch.where(positive, torch.where(positive, wide, 1.0) ** power, 0.0).to(degree.dtype)

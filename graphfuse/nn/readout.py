@@ -12,27 +12,32 @@ from torch import Tensor, nn
 
 from graphfuse._check import check_option, check_shape
 from graphfuse.errors import InvalidOption
+from graphfuse.kernels.finite import LIMIT, check_finite
 
 
 def mask_nodes(x: Tensor, nodes: Tensor | None, fill: float = 0.0) -> Tensor:
-    """Return x (G, R, D) with `fill` at the nodes that are not usable; not even a NaN there passes."""
-    if nodes is None:
-        return x
-    check_shape("nodes", nodes, tuple(x.shape[:2]))
-    return torch.where(nodes[..., None], x, fill)
+    """Return x (G, R, D) with `fill` at the nodes that are not usable; not even a NaN there passes.
+
+    Raises `NonFinite` for a NaN, or a number beyond `LIMIT`, at a usable one.
+    """
+    if nodes is not None:
+        check_shape("nodes", nodes, tuple(x.shape[:2]))
+        x = torch.where(nodes[..., None], x, 0.0)
+    check_finite("x at usable nodes", x, LIMIT)
+    return x if nodes is None or fill == 0 else torch.where(nodes[..., None], x, fill)
 
 
 def mean_readout(x: Tensor, nodes: Tensor | None = None) -> Tensor:
     """Return the mean over usable nodes, (G, D)."""
     if nodes is None:
-        return x.mean(1)
+        return mask_nodes(x, None).mean(1)
     return mask_nodes(x, nodes).sum(1) / nodes.sum(1, keepdim=True).clamp(min=1)
 
 
 def max_readout(x: Tensor, nodes: Tensor | None = None) -> Tensor:
     """Return the largest value over usable nodes, (G, D)."""
     if nodes is None:
-        return x.amax(1)
+        return mask_nodes(x, None).amax(1)
     largest = mask_nodes(x, nodes, torch.finfo(x.dtype).min).amax(1)
     return torch.where(nodes.any(1, keepdim=True), largest, 0.0)
 

@@ -9,7 +9,7 @@ import torch
 from torch_geometric.data import Data
 
 import graphfuse as gf
-from graphfuse.errors import ShapeMismatch
+from graphfuse.errors import InvalidOption, NonFinite, ShapeMismatch
 from graphfuse.graph.graphs import Graphs, from_networkx
 
 
@@ -114,3 +114,33 @@ def test_parts_that_do_not_fit_are_refused():
 
 def test_repr_tells_the_size_and_nothing_of_the_people():
     assert repr(random_graphs(density=1.0)) == "Graphs(5 subjects, 5 graphs, 6 regions x 3 features, 100% dense)"
+
+
+def test_usable_regions_that_nobody_joins_are_counted():
+    weight = torch.zeros(2, 4, 4)
+    weight[0, 0, 1] = weight[0, 1, 0] = 0.5
+    weight[1, 3, 3] = 1.0  # a loop joins nobody
+    nodes = torch.tensor([[True, True, True, True], [True, False, True, True]])
+    for layout in ("dense", "sparse"):
+        adjacency = gf.Adjacency.from_dense(weight, layout)
+        graphs = Graphs(torch.zeros(2, 4, 1), adjacency, nodes, torch.ones(2, dtype=torch.bool))
+        assert graphs.isolated().tolist() == [2, 3]
+
+
+def test_pyg_data_that_do_not_fit_are_refused_by_name():
+    x, index = torch.zeros(3, 2), torch.tensor([[0, 1], [1, 2]])
+    with pytest.raises(ShapeMismatch, match="edge_weight"):
+        Graphs.from_pyg([Data(x, index, edge_weight=torch.ones(3))])
+    with pytest.raises(InvalidOption, match=r"0 \.\. 2"):
+        Graphs.from_pyg([Data(x, index - 1)])
+    with pytest.raises(ShapeMismatch, match="one shape"):
+        Graphs.from_pyg([Data(x, index), Data(x[:2], index[:, :1])])
+    with pytest.raises(ShapeMismatch, match="one or more"):
+        Graphs.from_pyg([])
+    with pytest.raises(NonFinite, match="node features"):
+        Graphs.from_pyg([Data(x + torch.nan, index)])
+
+
+def test_equal_edges_of_pyg_data_are_summed():
+    item = Data(torch.zeros(2, 1), torch.tensor([[0, 0], [1, 1]]), edge_weight=torch.tensor([1.0, 2.0]))
+    assert Graphs.from_pyg([item]).adjacency.to_dense()[0, 1, 0] == 3

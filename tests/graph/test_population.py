@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from graphfuse.errors import InvalidOption
+from graphfuse.errors import InvalidOption, NonFinite, NotFitted, ShapeMismatch
 from graphfuse.graph import population
 from graphfuse.graph.population import PopulationGraph
 
@@ -156,3 +156,29 @@ def test_an_unknown_phenotype_or_no_neighbour_is_refused():
         PopulationGraph(same=("sexe",)).fit(x, table)
     with pytest.raises(InvalidOption, match="neighbours"):
         PopulationGraph(neighbours=0).fit(x, table)
+
+
+def test_features_and_phenotypes_must_fit_together():
+    x, table = people(6)
+    with pytest.raises(ShapeMismatch, match="features"):
+        graph().fit(x[:5], table)
+    with pytest.raises(ShapeMismatch, match="features"):
+        graph().fit(x, table).attach(x[:, :3], table)
+    with pytest.raises(NonFinite, match="features"):
+        graph().fit(torch.full_like(x, torch.nan), table)
+    with pytest.raises(InvalidOption, match="holds text"):
+        PopulationGraph(within={"site": 1.0}).fit(x, table)
+    with pytest.raises(NotFitted):
+        graph().attach(x, table)
+
+
+def test_attaching_many_people_never_makes_a_matrix_of_all_by_all(monkeypatch):
+    x, table = people(400)
+    fitted = PopulationGraph(neighbours=3).fit(x, table)
+    monkeypatch.setattr(population, "CHUNK", 50)
+    largest = []
+    new_zeros = torch.Tensor.new_zeros
+    monkeypatch.setattr(torch.Tensor, "new_zeros", lambda t, *s: largest.append(new_zeros(t, *s)) or largest[-1])
+    attached = fitted.attach(x, table)
+    assert attached.layout == "sparse"
+    assert max(t.numel() for t in largest) < 400 * 400

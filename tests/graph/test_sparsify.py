@@ -135,3 +135,9 @@ def test_errors_are_named(matrices):
     matrices[0, 1, 2] = torch.nan
     with pytest.raises(NonFinite, match="nodes"):
         TopDensity()(matrices)
+
+
+@pytest.mark.parametrize("sparsify", SPARSIFIERS)
+def test_a_matrix_that_is_not_symmetric_is_refused(sparsify, matrices):
+    with pytest.raises(ShapeMismatch, match=r"W \+ W\.mT"):
+        sparsify(matrices.triu())

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 
 import graphfuse as gf
-from graphfuse.errors import InvalidOption
+from graphfuse.errors import AtlasMismatch, InvalidOption, MissingModality, NotFitted, ShapeMismatch
 from graphfuse.graph.subject import FunctionalGraph, MorphometricGraph
 
 R, M = 12, 5
@@ -199,3 +200,49 @@ def test_a_wrong_kind_of_signal_or_option_is_refused():
         MorphometricGraph(nodes="degree").fit(measures())
     with pytest.raises(InvalidOption, match="density"):
         FunctionalGraph(sparsify=gf.TopDensity(1.5)).fit(series()).transform(series())
+
+
+@pytest.mark.parametrize(("signal", "view"), [(series, FunctionalGraph()), (measures, MorphometricGraph())])
+def test_nobody_to_fit_other_regions_and_no_fit_are_refused_by_name(signal, view):
+    view = clone(view)
+    with pytest.raises(NotFitted, match="call fit"):
+        view.transform(signal())
+    with pytest.raises(MissingModality, match="got none"):
+        view.fit(signal(missing=range(10)))
+    view.fit(signal())
+    fewer = gf.Signal.pack(
+        signal().kind, [a[..., : R - 1, :] if a.shape[-1] == M else a[:, 1:] for a in signal().arrays()]
+    )
+    with pytest.raises(AtlasMismatch, match=f"{R} regions; this signal has {R - 1}"):
+        view.transform(fewer)
+
+
+def test_a_ready_matrix_that_is_not_symmetric_is_refused():
+    arrays = matrices().arrays()
+    arrays[3] = arrays[3] + np.triu(np.full((R, R), 0.1), 1)
+    with pytest.raises(ShapeMismatch, match="symmetric"):
+        FunctionalGraph().fit(gf.Signal.pack("connectivity", arrays))
+
+
+def test_the_diagonal_of_a_ready_matrix_changes_nothing():
+    arrays = matrices().arrays()
+    other = gf.Signal.pack("connectivity", [a + np.diag(np.arange(R)) for a in arrays])
+    for nodes in ("profile", "strength"):
+        one = FunctionalGraph(nodes=nodes).fit(matrices()).transform(matrices())
+        two = FunctionalGraph(nodes=nodes).fit(other).transform(other)
+        assert torch.equal(one.x, two.x)
+        assert torch.equal(one.adjacency.to_dense(), two.adjacency.to_dense())
+
+
+def test_regions_that_hold_the_same_signal_are_clipped_and_counted():
+    arrays = [np.concatenate([a[:, :1], -a[:, :1], a[:, 2:]], 1) for a in series().arrays()]
+    with pytest.warns(gf.GraphFuseWarning, match="10 correlations"):
+        graphs = FunctionalGraph().fit(gf.Signal.pack("timeseries", arrays))
+    assert graphs.mean_.abs().max() < 9
+
+
+def test_measures_of_any_unit_are_standardised_alike():
+    plain, huge = measures(), gf.Signal.pack("measures", [a * np.float32(2**100) for a in measures().arrays()])
+    torch.testing.assert_close(
+        MorphometricGraph().fit(plain).transform(plain).x, MorphometricGraph().fit(huge).transform(huge).x
+    )

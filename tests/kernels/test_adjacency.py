@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from graphfuse.errors import InvalidOption, NegativeWeights, NonFinite, ShapeMismatch
+from graphfuse.errors import InvalidOption, MemoryBudget, NegativeWeights, NonFinite, ShapeMismatch
 from graphfuse.kernels.adjacency import DENSE_ABOVE, Adjacency
 
 LAYOUTS = ["dense", "sparse"]
@@ -284,3 +284,59 @@ def test_errors_at_the_door():
         adjacency.attach(torch.ones(1, 3))
     with pytest.raises(IndexError):
         adjacency[5]
+
+
+def test_duplicate_edges_are_summed_and_loops_keep_their_weight():
+    index = torch.tensor([[0, 0, 1, 1], [1, 1, 0, 1]])
+    a = Adjacency.from_edge_index(index, torch.tensor([1.0, 2.0, 3.0, 0.5]), num_nodes=2)
+    assert torch.equal(a.to_dense()[0], torch.tensor([[0.0, 3.0], [3.0, 0.5]]))
+    assert torch.equal(a.with_self_loops().to_dense()[0], torch.tensor([[1.0, 3.0], [3.0, 0.5]]))
+
+
+def test_weights_that_are_not_one_an_edge_and_indices_that_are_no_integers_are_refused():
+    index = torch.tensor([[0, 1], [1, 0]])
+    with pytest.raises(ShapeMismatch, match="edge_weight"):
+        Adjacency.from_edge_index(index, torch.ones(3), num_nodes=2)
+    with pytest.raises(InvalidOption, match="integers"):
+        Adjacency.from_edge_index(index.float(), num_nodes=2)
+
+
+def test_an_isolated_node_keeps_its_own_features():
+    weight = torch.zeros(1, 3, 3)
+    weight[0, 0, 1] = weight[0, 1, 0] = 2.0
+    operator = Adjacency.from_dense(weight).normalised("sym").to_dense()[0]
+    assert torch.equal(operator[2], torch.tensor([0.0, 0.0, 1.0]))
+
+
+def test_a_degree_far_below_one_normalises_without_overflow():
+    weight = 1e-25 * (1 - torch.eye(2))[None]
+    weight.requires_grad_()
+    a = Adjacency.from_dense(weight, layout="dense")
+    for kind in ("sym", "row"):
+        torch.testing.assert_close(a.normalised(kind, self_loops=False).to_dense()[0], 1 - torch.eye(2))
+    (gradient,) = torch.autograd.grad(a.normalised("sym", self_loops=False).weight[0, 0, 1], weight)
+    assert gradient.isfinite().all()
+
+
+def test_what_a_product_cannot_hold_is_refused():
+    a = Adjacency.from_dense(1e14 * torch.ones(1, 2, 2))
+    with pytest.raises(NonFinite, match="A x"):
+        a @ torch.full((1, 2, 1), 1e30)
+    with pytest.raises(NonFinite, match="Edge weights"):
+        Adjacency.from_dense(torch.full((1, 2, 2), 1e20))
+
+
+def test_attaching_sparse_rows_equals_attaching_dense_ones():
+    torch.manual_seed(0)
+    rows = torch.rand(3, 4) * (torch.rand(3, 4) < 0.5)
+    for layout in ("dense", "sparse"):
+        a = Adjacency.from_dense(torch.rand(1, 4, 4), layout=layout)
+        sparse = torch.sparse_coo_tensor(rows.nonzero().T, rows[rows > 0], rows.shape, check_invariants=True)
+        assert torch.equal(a.attach(sparse).to_dense(), a.attach(rows).to_dense())
+
+
+def test_a_dense_request_beyond_the_memory_budget_is_refused_with_its_size(monkeypatch):
+    monkeypatch.setenv("GRAPHFUSE_MEMORY_GB", "0.001")
+    a = Adjacency.from_edge_index(torch.tensor([[0], [1]]), num_nodes=1000)
+    with pytest.raises(MemoryBudget, match=r"0\.004 GB"):
+        a.to_dense()

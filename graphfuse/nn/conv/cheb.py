@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from graphfuse._check import check_range
 from graphfuse.kernels import Adjacency
+from graphfuse.kernels.finite import LIMIT, check_finite
 
 
 class ChebConv(nn.Module):
@@ -50,10 +51,11 @@ class ChebConv(nn.Module):
 
     def forward(self, x: Tensor, adjacency: Adjacency) -> Tensor:
         """Return (G, R, out) of x (G, R, in)."""
+        check_finite("x", x, LIMIT)
         laplacian = adjacency.laplacian(self.lambda_max)
         filtered = self._clenshaw if self.out_channels < self.in_channels else self._recurrence
         y = filtered(x, laplacian)
-        return y if self.bias is None else y + self.bias
+        return check_finite("The output of the convolution", y if self.bias is None else y + self.bias)
 
     def _recurrence(self, x: Tensor, laplacian) -> Tensor:
         """Sum ``T_k X W_k`` from the lowest degree: products over edges at the width of the input."""

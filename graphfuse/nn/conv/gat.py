@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from graphfuse._check import check_range
 from graphfuse.kernels import Adjacency, edge_softmax_attention
+from graphfuse.kernels.finite import LIMIT, check_finite
 
 
 class GATConv(nn.Module):
@@ -57,6 +58,7 @@ class GATConv(nn.Module):
 
     def forward(self, x: Tensor, adjacency: Adjacency) -> Tensor:
         """Return (G, R, heads * out), or (G, R, out) without `concat`, of x (G, R, in)."""
+        check_finite("x", x, LIMIT)
         v = self.lin(x).unflatten(-1, (self.heads, -1))  # (G, R, H, D)
         y = edge_softmax_attention(
             adjacency.with_self_loops(),
@@ -67,4 +69,4 @@ class GATConv(nn.Module):
             self.dropout if self.training else 0.0,
         )
         y = y.flatten(2) if self.concat else y.mean(2)
-        return y if self.bias is None else y + self.bias
+        return check_finite("The output of the convolution", y if self.bias is None else y + self.bias)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from graphfuse.kernels import Adjacency
+from graphfuse.kernels.finite import LIMIT, check_finite
 
 
 class GCNConv(nn.Module):
@@ -37,7 +38,8 @@ class GCNConv(nn.Module):
 
     def forward(self, x: Tensor, adjacency: Adjacency) -> Tensor:
         """Return (G, R, out) of x (G, R, in)."""
+        check_finite("x", x, LIMIT)
         operator = adjacency.normalised("sym")
         # The product over edges runs at the smaller of the two widths.
         y = self.lin(operator @ x) if self.in_channels < self.out_channels else operator @ self.lin(x)
-        return y if self.bias is None else y + self.bias
+        return check_finite("The output of the convolution", y if self.bias is None else y + self.bias)
