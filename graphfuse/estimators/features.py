@@ -7,10 +7,11 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from graphfuse._check import check_option
-from graphfuse.connectome.functional import fisher_z, functional_connectivity, scale_free_covariance
+from graphfuse.connectome.functional import fisher_z, functional_connectivity, scale_free_covariance, warn_of_clipped
 from graphfuse.connectome.tangent import TangentSpace
 from graphfuse.connectome.vectorise import upper_triangle
 from graphfuse.errors import InvalidOption, MissingModality
+from graphfuse.estimators.adjusting import AdjustedVector, scope_of
 from graphfuse.signal import Signal
 
 
@@ -20,6 +21,9 @@ class EdgeVector(BaseEstimator):
     ``kind="given"`` takes ready connectivity matrices as they are. The tangent reference (log-Euclidean mean of
     `scale_free_covariance`) and the mean of each edge come from the subjects given to `fit`.
     """
+
+    uses_y = False
+    scope = "training"
 
     def __init__(self, kind: str = "correlation"):
         self.kind = kind
@@ -42,19 +46,29 @@ class EdgeVector(BaseEstimator):
     def _vectors(self, signal: Signal, fit: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Edges of the measured subjects (n, P) and which of them join two usable regions."""
         usable = torch.as_tensor(signal.usable[signal.present])
-        known = upper_triangle((usable[:, :, None] & usable[:, None, :]).float(), diagonal=self.kind == "tangent") > 0
+        known = self._known(signal)
         if self.kind == "given":
-            return upper_triangle(torch.as_tensor(signal.stack())).numpy(), known.numpy()
+            return upper_triangle(torch.as_tensor(signal.stack())).numpy(), known
         if self.kind == "tangent":
             covariances = scale_free_covariance(signal.arrays(), usable=usable)
             self.space_ = TangentSpace(reference="log-euclidean").fit(covariances) if fit else self.space_
-            return upper_triangle(self.space_.transform(covariances), diagonal=True).float().numpy(), known.numpy()
+            return upper_triangle(self.space_.transform(covariances), diagonal=True).float().numpy(), known
         matrices = functional_connectivity(signal.arrays(), self.kind, usable=usable)
-        return upper_triangle(fisher_z(matrices)).float().numpy(), known.numpy()
+        warn_of_clipped(matrices)
+        return upper_triangle(fisher_z(matrices)).float().numpy(), known
+
+    def _known(self, signal: Signal) -> np.ndarray:
+        """Which edges (n, P) of the measured subjects join two usable regions."""
+        usable = torch.as_tensor(signal.usable[signal.present])
+        both = (usable[:, :, None] & usable[:, None, :]).float()
+        return (upper_triangle(both, diagonal=self.kind == "tangent") > 0).numpy()
 
 
 class ValueVector(TransformerMixin, BaseEstimator):
     """Measures or a vector, flattened and z-scored with the mean and deviation of the subjects given to `fit`."""
+
+    uses_y = False
+    scope = "training"
 
     def fit(self, signal: Signal) -> ValueVector:
         """Learn mean and deviation of each entry."""
@@ -70,6 +84,10 @@ class ValueVector(TransformerMixin, BaseEstimator):
             return np.zeros((len(signal), len(self.mean_)), np.float32)
         values, known = _flat(signal)
         return _spread(np.where(known, (values - self.mean_) / self.scale_, 0).clip(-10, 10), signal.present)
+
+    def _known(self, signal: Signal) -> np.ndarray:
+        """Which entries (n, P) of the measured subjects lie in usable regions."""
+        return _flat(signal)[1]
 
 
 def _flat(signal: Signal) -> tuple[np.ndarray, np.ndarray]:
@@ -114,39 +132,68 @@ class CohortVector(BaseEstimator):
         A key of `FEATURES`, or ``auto``: correlation for time series, given for matrices, values for the rest.
     standardise : bool
         Divide each entry by its deviation over the training subjects, as the inputs of networks are.
+    adjust : step, sequence of steps or None
+        What takes site effects or confounds out, such as `ComBat`: fitted, in turn, on the vectors of the training
+        subjects of each modality. Who lacks the modality takes no part and stays at zero, the training mean.
     """
 
-    def __init__(self, signals=None, features="auto", standardise=False):
+    uses_y = False
+
+    def __init__(self, signals=None, features="auto", standardise=False, adjust=None):
         self.signals = signals
         self.features = features
         self.standardise = standardise
+        self.adjust = adjust
 
-    def fit(self, cohort) -> CohortVector:
-        self.fit_transform(cohort)
+    @property
+    def scope(self) -> str:
+        """The widest scope of the steps in `adjust`; ``training`` without any."""
+        return scope_of(self.adjust)
+
+    def fit(self, cohort, codes=None) -> CohortVector:
+        self.fit_transform(cohort, codes)
         return self
 
-    def fit_transform(self, cohort) -> np.ndarray:
-        """Fit on these subjects and return their vectors; quicker than one after the other."""
+    def fit_transform(self, cohort, codes=None) -> np.ndarray:
+        """Fit on these subjects and return their vectors; quicker than one after the other.
+
+        `codes` (N,), their classes, go to the steps of `adjust`, which read them to refuse a site that is the class.
+        """
         check_option("features", self.features, ("auto", *FEATURES))
         names = self.signals or [name for name, signal in cohort.signals.items() if signal.kind in DEFAULTS]
-        self.parts_, vectors = {}, []
+        self.parts_, self.adjusted_, vectors = {}, {}, []
         for name in names:
             signal = cohort.signals[check_option("signals", name, list(cohort.signals))]
-            if not signal.present.any():
-                raise MissingModality(f"No training subject has {name!r}; leave this modality out.")
-            kind = DEFAULTS[signal.kind] if self.features == "auto" else self.features
-            if signal.kind not in READS[kind]:
-                raise InvalidOption(
-                    f"features={kind!r} reads {' or '.join(READS[kind])}; signals[{name!r}] is {signal.kind}. Name the "
-                    "signals that it suits, or use features='auto'."
-                )
-            self.parts_[name] = FEATURES[kind]()
+            self.parts_[name] = FEATURES[self._kind(name, signal)]()
             vectors.append(self.parts_[name].fit_transform(signal))
+            if self.adjust is not None:
+                self.adjusted_[name] = AdjustedVector(self.adjust)
+                known = self.parts_[name]._known(signal)
+                vectors[-1] = self.adjusted_[name].fit_transform(vectors[-1], known, signal.present, cohort, codes)
         X = np.concatenate(vectors, axis=1)  # (N, sum P)
         deviation = X.std(0) if self.standardise else np.float32(1)
         self.scale_ = np.where(deviation > 1e-6, deviation, np.float32(np.inf))  # constant in training: 0 for all
         return X / self.scale_
 
     def transform(self, cohort) -> np.ndarray:
-        vectors = [part.transform(cohort.signals[name]) for name, part in self.parts_.items()]
+        vectors = [self._vector(name, cohort) for name in self.parts_]
         return np.concatenate(vectors, axis=1) / self.scale_
+
+    def _vector(self, name: str, cohort) -> np.ndarray:
+        part, signal = self.parts_[name], cohort.signals[name]
+        X = part.transform(signal)
+        if name not in self.adjusted_ or not signal.present.any():
+            return X
+        return self.adjusted_[name].transform(X, part._known(signal), signal.present, cohort)
+
+    def _kind(self, name: str, signal: Signal) -> str:
+        """The key of `FEATURES` for a modality that somebody has and that it suits."""
+        if not signal.present.any():
+            raise MissingModality(f"No training subject has {name!r}; leave this modality out.")
+        kind = DEFAULTS[signal.kind] if self.features == "auto" else self.features
+        if signal.kind not in READS[kind]:
+            raise InvalidOption(
+                f"features={kind!r} reads {' or '.join(READS[kind])}; signals[{name!r}] is {signal.kind}. Name the "
+                "signals that it suits, or use features='auto'."
+            )
+        return kind

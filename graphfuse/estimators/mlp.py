@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from graphfuse.cohort import Cohort
+from graphfuse.estimators.adjusting import scope_of
 from graphfuse.estimators.base import CohortClassifier
 from graphfuse.estimators.ensemble import Ensemble, train_ensemble
 from graphfuse.estimators.features import CohortVector
@@ -20,13 +21,15 @@ class MLP(CohortClassifier):
 
     Parameters
     ----------
-    signals, features
+    signals, features, adjust
         As in `Ridge`.
     hidden : int
         Width of the hidden layer.
     dropout, learning_rate, weight_decay, epochs, patience, batch_size, validation, members, random_state
         As in `FusionClassifier`.
     """
+
+    uses_y = True
 
     def __init__(
         self,
@@ -42,6 +45,7 @@ class MLP(CohortClassifier):
         validation=0.15,
         members=3,
         random_state=0,
+        adjust=None,
     ):
         self.signals = signals
         self.features = features
@@ -55,10 +59,16 @@ class MLP(CohortClassifier):
         self.validation = validation
         self.members = members
         self.random_state = random_state
+        self.adjust = adjust
+
+    @property
+    def scope(self) -> str:
+        """``features`` when a step of `adjust` reads the features of new subjects together, else ``training``."""
+        return scope_of(self.adjust)
 
     def _fit(self, cohort: Cohort, codes: np.ndarray) -> None:
-        self.vector_ = CohortVector(self.signals, self.features, standardise=True)
-        X = torch.as_tensor(self.vector_.fit_transform(cohort))
+        self.vector_ = CohortVector(self.signals, self.features, standardise=True, adjust=self.adjust)
+        X = torch.as_tensor(self.vector_.fit_transform(cohort, codes))
         self.in_channels_ = X.shape[1]
         self.network_, self.history_ = train_ensemble(
             self._network,

@@ -14,6 +14,7 @@ from torch import nn
 from graphfuse._check import check_range
 from graphfuse.cohort import Cohort
 from graphfuse.errors import LeakageError
+from graphfuse.estimators.adjusting import scope_of
 from graphfuse.estimators.base import CohortClassifier, layout
 from graphfuse.estimators.ensemble import Ensemble, train_ensemble
 from graphfuse.estimators.features import CohortVector
@@ -44,7 +45,7 @@ class PopulationClassifier(CohortClassifier):
 
     Parameters
     ----------
-    signals, features
+    signals, features, adjust
         Node features, as in `Ridge`; the vectors are reduced by a PCA of the training subjects.
     graph : PopulationGraph or None
         None = imaging similarity weighed by agreement in site and in the confounds that are text, 10 neighbours.
@@ -65,6 +66,8 @@ class PopulationClassifier(CohortClassifier):
     graph_ : fitted PopulationGraph
     """
 
+    uses_y = True
+
     def __init__(
         self,
         signals=None,
@@ -82,6 +85,7 @@ class PopulationClassifier(CohortClassifier):
         validation=0.15,
         members=3,
         random_state=0,
+        adjust=None,
     ):
         self.signals = signals
         self.features = features
@@ -98,17 +102,25 @@ class PopulationClassifier(CohortClassifier):
         self.validation = validation
         self.members = members
         self.random_state = random_state
+        self.adjust = adjust
+
+    @property
+    def scope(self) -> str:
+        """``features`` when it is transductive or a step of `adjust` reads the features of new subjects together."""
+        return "features" if self.transductive else scope_of(self.adjust)
 
     def _fit(self, cohort: Cohort, codes: np.ndarray, unlabelled: Cohort | None = None) -> None:
         check_range("components", self.components, 2)
-        self._fit_features(cohort)
+        graph = clone(self.graph or _default_graph(cohort))
+        cohort.check_columns((*graph.same, *(graph.within or {})), "The population graph")
+        self._fit_features(cohort, codes)
         x, phenotypes = self._nodes(cohort), cohort.phenotypes
         self.unlabelled_ = () if unlabelled is None else tuple(unlabelled.subjects)
         if self.unlabelled_:
             self._check_unlabelled(cohort, unlabelled)
             x = torch.cat([x, self._nodes(unlabelled)])
             phenotypes = pd.concat([phenotypes, unlabelled.blind().phenotypes])
-        self.graph_ = clone(self.graph or _default_graph(cohort)).fit(x, phenotypes)
+        self.graph_ = graph.fit(x, phenotypes)
         self.x_ = x
         adjacency = self.graph_.adjacency()
         self.network_, self.history_ = train_ensemble(
@@ -151,10 +163,12 @@ class PopulationClassifier(CohortClassifier):
         self.layout_ = {name: layout(cohort.signals[name]) for name in self.vector_.parts_}
         self._check_layout(unlabelled)
 
-    def _fit_features(self, cohort: Cohort) -> None:
-        self.vector_ = CohortVector(self.signals, self.features, standardise=True)
-        X = self.vector_.fit_transform(cohort)
-        pca = PCA(min(self.components, len(X) - 1, X.shape[1]), random_state=self.random_state).fit(X)
+    def _fit_features(self, cohort: Cohort, codes: np.ndarray) -> None:
+        self.vector_ = CohortVector(self.signals, self.features, standardise=True, adjust=self.adjust)
+        X = self.vector_.fit_transform(cohort, codes)
+        pca = PCA(min(self.components, len(X) - 1, X.shape[1]), random_state=self.random_state)
+        with np.errstate(invalid="ignore"):  # shares of no variance, where all features are constant; nobody reads them
+            pca.fit(X)
         unit = np.sqrt(pca.explained_variance_.mean().clip(1e-12))  # one scale for all: strong components stay strong
         self.axes_ = (pca.components_ / unit).astype(np.float32)
         self.centre_ = pca.mean_.astype(np.float32)

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.svm import SVC
 
 from graphfuse.cohort import Cohort
+from graphfuse.estimators.adjusting import scope_of
 from graphfuse.estimators.base import CohortClassifier
 from graphfuse.estimators.calibration import fit_temperature, probabilities
 from graphfuse.estimators.dealing import inner_folds
@@ -21,22 +22,30 @@ class LinearSVM(CohortClassifier):
 
     Parameters
     ----------
-    signals, features
+    signals, features, adjust
         As in `Ridge`.
     C : float
         Penalty.
     """
 
-    def __init__(self, signals=None, features="auto", C=1.0, random_state=0):
+    uses_y = True
+
+    def __init__(self, signals=None, features="auto", C=1.0, random_state=0, adjust=None):
         self.signals = signals
         self.features = features
         self.C = C
         self.random_state = random_state
+        self.adjust = adjust
+
+    @property
+    def scope(self) -> str:
+        """``features`` when a step of `adjust` reads the features of new subjects together, else ``training``."""
+        return scope_of(self.adjust)
 
     def _fit(self, cohort: Cohort, codes: np.ndarray) -> None:
-        self.vector_ = CohortVector(self.signals, self.features)
-        X = self.vector_.fit_transform(cohort).astype(np.float64)
-        self.scale_ = float(1 / np.sqrt(np.square(X).sum(1).mean()))
+        self.vector_ = CohortVector(self.signals, self.features, adjust=self.adjust)
+        X = self.vector_.fit_transform(cohort, codes).astype(np.float64)
+        self.scale_ = float(1 / np.sqrt(np.square(X).sum(1).mean() or 1.0))  # 0 where all features are constant
         K = (X @ X.T) * self.scale_**2
         duals, self.intercept_ = self._machines(K, codes)
         self.coef_ = (X.T @ duals) * self.scale_**2  # (P, C)

@@ -10,6 +10,7 @@ from sklearn.covariance import EmpiricalCovariance
 import graphfuse as gf
 from graphfuse.errors import InvalidOption, MissingModality
 from graphfuse.estimators.features import CohortVector, EdgeVector, ValueVector
+from graphfuse.harmonise import ComBat, RegressOut
 
 
 def test_correlation_vectors_are_nilearns_centred_on_the_training_subjects(train, test):
@@ -74,3 +75,9 @@ def test_features_must_suit_the_signal(train):
         CohortVector(features="pearson").fit(train)
     with pytest.raises(MissingModality, match="No training subject"):
         CohortVector().fit(train[np.flatnonzero(~train.has("smri"))])
+
+
+def test_every_vector_says_that_it_reads_training_features_and_no_labels():
+    for vector in (EdgeVector(), ValueVector(), CohortVector()):
+        assert (vector.uses_y, vector.scope) == (False, "training")
+    assert CohortVector(adjust=[RegressOut(("age",)), ComBat(on_unseen="features")]).scope == "features"

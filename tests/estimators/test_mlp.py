@@ -15,6 +15,7 @@ def test_the_network_reads_the_standardised_vectors_of_all_modalities(train, tes
     weights = mlp.network_.members[0].state_dict()
     hidden = np.maximum(X @ weights["1.weight"].numpy().T + weights["1.bias"].numpy(), 0)
     logits = hidden @ weights["4.weight"].numpy().T + weights["4.bias"].numpy()
+    logits = logits / mlp.network_.temperature.numpy()
     wanted = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     np.testing.assert_allclose(mlp.predict_proba(test), wanted, atol=1e-5)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import graphfuse as gf
-from graphfuse.errors import AtlasMismatch, InvalidOption, LeakageError
+from graphfuse.errors import AtlasMismatch, InvalidOption, LabelLeakageError, LeakageError
 
 
 def small(**options) -> gf.PopulationClassifier:
@@ -116,12 +116,21 @@ def test_the_graph_matters(train, test):
 
 def test_a_label_as_phenotype_is_not_there(train):
     for options in ({}, {"unlabelled": train[[0]]}):
-        with pytest.raises(InvalidOption, match="diagnosis"):
+        with pytest.raises(LabelLeakageError, match="diagnosis"):
             small(graph=gf.PopulationGraph(same=("diagnosis",))).fit(train[1:], **options)
-    with pytest.raises(InvalidOption, match="diagnosis"):
-        small(graph=gf.PopulationGraph(same=("diagnosis",))).fit(train)
+    with pytest.raises(LabelLeakageError, match="diagnosis"):
+        small(graph=gf.PopulationGraph(within={"diagnosis": 1.0})).fit(train)
+    with pytest.raises(LabelLeakageError, match="age"):
+        small(graph=gf.PopulationGraph(within={"age": 1.0})).fit(train.blind(drop=["age"]), train.y)
+    with pytest.raises(InvalidOption, match="scanner"):
+        small(graph=gf.PopulationGraph(same=("scanner",))).fit(train)
 
 
 def test_too_few_components_are_refused(train):
     with pytest.raises(InvalidOption, match="components"):
         small(components=1).fit(train)
+
+
+def test_it_declares_what_it_reads():
+    assert (small().scope, small(transductive=True).scope) == ("training", "features")
+    assert small().uses_y
