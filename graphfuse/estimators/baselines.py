@@ -20,6 +20,9 @@ from graphfuse.estimators.base import CohortClassifier
 class Majority(CohortClassifier):
     """The class shares of the training subjects, for everybody."""
 
+    uses_y = True
+    scope = "training"
+
     def _fit(self, cohort: Cohort, codes: np.ndarray) -> None:
         self.shares_ = np.bincount(codes) / len(codes)
 
@@ -41,6 +44,9 @@ class Confounds(CohortClassifier):
         Inverse penalty.
     """
 
+    uses_y = True
+    scope = "training"
+
     def __init__(self, columns=None, C=1.0):
         self.columns = columns
         self.C = C
@@ -51,6 +57,7 @@ class Confounds(CohortClassifier):
             raise GraphFuseError(
                 "The cohort names no confounds and no site; name them (confounds = [...]) or drop this model."
             )
+        cohort.check_columns(self.columns_, "Confounds")
         numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
         names = OneHotEncoder(handle_unknown="ignore")
         encode = make_column_transformer(
@@ -59,6 +66,11 @@ class Confounds(CohortClassifier):
         )
         self.model_ = make_pipeline(encode, LogisticRegression(C=self.C, max_iter=1000))
         self.model_.fit(self._table(cohort), codes)
+
+    @property
+    def phenotypes_read(self) -> tuple[str, ...]:
+        """The columns that the fitted model reads."""
+        return tuple(self.columns_)
 
     def _modalities(self, cohort: Cohort) -> Iterable[str]:
         return ()
@@ -74,8 +86,8 @@ class Confounds(CohortClassifier):
         for name in self.columns_:
             if name not in cohort.phenotypes.columns:
                 raise InvalidOption(
-                    f"Confounds needs the column {name!r}, which these phenotypes do not have (or it gives the "
-                    "diagnosis away and was withheld, see gf.leak_columns). Leave it out of columns."
+                    f"Confounds needs the column {name!r}, which these phenotypes do not have. Add it, or leave it "
+                    "out of columns and fit again."
                 )
         return self.columns_
 

@@ -79,6 +79,9 @@ class FusionClassifier(NestedViews, CohortClassifier):
     history_ : inner validation loss by epoch, for each member
     """
 
+    uses_y = True
+    scope = "training"
+
     def __init__(
         self,
         views=None,

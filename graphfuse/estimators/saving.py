@@ -2,48 +2,51 @@
 
 from __future__ import annotations
 
-import json
-import os
-from importlib.metadata import version
+import re
+from inspect import signature
+from itertools import chain
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
 
 from graphfuse._check import check_option
 from graphfuse.connectome.tangent import TangentSpace
-from graphfuse.errors import GraphFuseError, LeakageError, ModelVersionError, UnreadableFile
+from graphfuse.errors import GraphFuseError, LeakageError, UnreadableFile
+from graphfuse.estimators.adjusting import AdjustedVector
 from graphfuse.estimators.baselines import Majority
 from graphfuse.estimators.features import CohortVector, EdgeVector, ValueVector
 from graphfuse.estimators.fusion_classifier import FusionClassifier
+from graphfuse.estimators.inspection import inspect_model as inspect_model
 from graphfuse.estimators.mlp import MLP
+from graphfuse.estimators.model_file import DAMAGED, read_model_file, write_model_file
 from graphfuse.estimators.population_classifier import PopulationClassifier
+from graphfuse.estimators.prototypes import is_anonymous, prototypes
 from graphfuse.estimators.ridge import MeanOfRidges, Ridge
 from graphfuse.estimators.svm import LinearSVM
 from graphfuse.graph.population import PopulationGraph
 from graphfuse.graph.sparsify import KNearest, Threshold, TopDensity
 from graphfuse.graph.subject import FunctionalGraph, MorphometricGraph
+from graphfuse.harmonise import ComBat, LocationScale, RegressOut
 
-FORMAT = 1
-DAMAGED = "The model file is damaged: its header does not fit its tensors. Fit and save again."
 # The only classes that a file can bring to life.
 CLASSES = {
     cls.__name__: cls
     for cls in (
-        CohortVector, EdgeVector, FunctionalGraph, FusionClassifier, KNearest, LinearSVM, MLP, Majority, MeanOfRidges,
-        MorphometricGraph, PopulationClassifier, PopulationGraph, Ridge, TangentSpace, Threshold, TopDensity,
-        ValueVector,
+        AdjustedVector, CohortVector, ComBat, EdgeVector, FunctionalGraph, FusionClassifier, KNearest, LinearSVM,
+        LocationScale, MLP, Majority, MeanOfRidges, MorphometricGraph, PopulationClassifier, PopulationGraph,
+        RegressOut, Ridge, TangentSpace, Threshold, TopDensity, ValueVector,
     )
 }  # fmt: skip
-# Attributes that belong to the training subjects, not to the model.
-PRIVATE = {"left_out_scores_"}
+# Attributes that belong to the training subjects, not to the model, and what a file holds in their place.
+PRIVATE = {"left_out_scores_": None, "unlabelled_": ()}
+FITTED = re.compile(r"[a-zA-Z]\w*_", re.ASCII)
 
 
-def save_model(model, path, *, include_cohort: bool = False) -> Path:
-    """Write a fitted model to one file, whole or not at all.
+def save_model(model, path, *, include_cohort: bool = False, prototype_size: int | None = None) -> Path:
+    """Write a fitted model to one file, whole or not at all; the same model gives the same bytes.
 
     Parameters
     ----------
@@ -53,24 +56,24 @@ def save_model(model, path, *, include_cohort: bool = False) -> Path:
     include_cohort : bool
         A `PopulationClassifier` cannot predict without the features of its training subjects; True agrees to
         writing them into the file. Ids are never written.
+    prototype_size : int or None
+        Write a `PopulationClassifier` with means of at least so many people in place of people, see `prototypes`.
 
     Raises
     ------
     LeakageError
-        A population model without ``include_cohort=True``, or a transductive one.
+        A population model with neither ``include_cohort=True`` nor `prototype_size`, or a transductive one.
     GraphFuseError
         A part that cannot be written without code, such as a custom encoder.
+    UnwritableFile
+        The disk does not take it.
     """
     if isinstance(model, PopulationClassifier):
-        _check_population(model, include_cohort)
+        model = _shareable(model, include_cohort, prototype_size)
     tensors: dict[str, torch.Tensor] = {}
     tree = _encode(model, "model", tensors)
-    header = {"format": str(FORMAT), "graphfuse": version("graphfuse"), "model": json.dumps(tree, allow_nan=True)}
-    path = Path(path)
-    draft = path.with_name(f".{path.name}.draft")
-    save_file(tensors, draft, metadata=header)
-    os.replace(draft, path)
-    return path
+    write_model_file(Path(path), tree, tensors)
+    return Path(path)
 
 
 def load_model(path):
@@ -79,51 +82,39 @@ def load_model(path):
     Raises
     ------
     UnreadableFile
-        Not such a file.
+        Not such a file, or a damaged one.
     ModelVersionError
         Written in a format that this version does not know.
     """
-    header, tensors = _open(path)
-    if header.get("format") != str(FORMAT):
-        raise ModelVersionError(
-            f"Expected a model of format {FORMAT}, which graphfuse {version('graphfuse')} reads; got format "
-            f"{header.get('format')!r} of graphfuse {header.get('graphfuse')}. Install that version, or fit again."
-        )
+    contents = read_model_file(path)
+    left = dict(contents.tensors)
     try:
-        model = _decode(json.loads(header["model"]), tensors)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        if isinstance(error, GraphFuseError):
-            raise
+        model = _decode(contents.tree, left)
+    except GraphFuseError:
+        raise
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise UnreadableFile(DAMAGED) from error
-    if type(model) not in CLASSES.values():
+    if left or type(model) not in CLASSES.values():
         raise UnreadableFile(DAMAGED)
     return model
 
 
-def inspect_model(path) -> dict:
-    """What a model file holds: its header and the name and shape of every tensor."""
-    header, tensors = _open(path)
-    return header | {"tensors": {name: tuple(tensor.shape) for name, tensor in tensors.items()}}
-
-
-def _open(path) -> tuple[dict, dict[str, torch.Tensor]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise UnreadableFile(
-            "Expected a model file written by graphfuse (safetensors); this is none. Check the path."
-        ) from error
-
-
-def _check_population(model: PopulationClassifier, include_cohort: bool) -> None:
+def _shareable(model: PopulationClassifier, include_cohort: bool, prototype_size: int | None) -> PopulationClassifier:
+    """The model that may be written, or `LeakageError`."""
     if getattr(model, "unlabelled_", ()):
         raise LeakageError("A transductive model knows only the people in its graph; fit it inductively to save it.")
-    if not include_cohort:
+    if prototype_size is not None:
+        return prototypes(model, prototype_size)
+    if not include_cohort and not is_anonymous(model):
         raise LeakageError(
             "A population model predicts from its training subjects' features, which the file would hold. Pass "
-            "include_cohort=True if their consent allows it, or save a FusionClassifier."
+            "prototype_size=10 to write means of at least 10 people in their place, or include_cohort=True if their "
+            "consent allows it, or save a FusionClassifier."
         )
+    return model
+
+
+# ---- to JSON and tensors
 
 
 def _encode(value, place: str, tensors: dict):
@@ -133,46 +124,100 @@ def _encode(value, place: str, tensors: dict):
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, (np.ndarray, torch.Tensor)):
-        if isinstance(value, np.ndarray) and value.dtype.kind not in "biuf":
-            return {"list": [_encode(item, place, tensors) for item in value.tolist()], "as": "array"}
-        tensors[place] = torch.as_tensor(value).detach().contiguous().clone()
-        return {"tensor": place, "as": "array" if isinstance(value, np.ndarray) else "tensor"}
+        return _encode_array(value, place, tensors)
     if isinstance(value, (list, tuple)):
-        items = [_encode(item, f"{place}.{i}", tensors) for i, item in enumerate(value)]
-        return {"list": items, "as": type(value).__name__}
+        return {"list": _encode_items(value, place, tensors), "as": type(value).__name__}
     if isinstance(value, dict):
-        return {"dict": {str(key): _encode(item, f"{place}.{key}", tensors) for key, item in value.items()}}
+        return {"dict": {str(key): _encode(item, _inside(place, key), tensors) for key, item in value.items()}}
     if isinstance(value, nn.Module) and place.endswith(".network_"):
-        tensors |= {f"{place}.{key}": item.detach().contiguous().clone() for key, item in value.state_dict().items()}
+        tensors |= {_inside(place, key): _compact(item) for key, item in value.state_dict().items()}
         return {"network": place}
     if CLASSES.get(type(value).__name__) is type(value):
-        state = {key: item for key, item in vars(value).items() if key not in PRIVATE}
+        state = {key: PRIVATE.get(key, item) for key, item in sorted(vars(value).items())}
         return {"class": type(value).__name__, "state": _encode(state, place, tensors)}
     raise GraphFuseError(
         f"{place} is a {type(value).__name__}, which a model file cannot hold without code. Use a built-in part."
     )
 
 
+def _encode_array(value, place: str, tensors: dict) -> dict:
+    if isinstance(value, np.ndarray) and value.dtype.kind not in "biuf":
+        return {"list": _encode_items(value.tolist(), place, tensors), "as": "array"}
+    tensors[place] = _compact(torch.as_tensor(value))
+    return {"tensor": place, "as": "array" if isinstance(value, np.ndarray) else "tensor"}
+
+
+def _encode_items(items, place: str, tensors: dict) -> list:
+    return [_encode(item, f"{place}.{i}", tensors) for i, item in enumerate(items)]
+
+
+def _inside(place: str, key) -> str:
+    """The place of a key; what could be read as a path is percent-encoded."""
+    return f"{place}.{quote(str(key), safe='')}"
+
+
+def _compact(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach().contiguous().clone()
+
+
+# ---- and back; each tensor is taken once, so that what is left over shows
+
+
 def _decode(tree, tensors: dict):
-    if not isinstance(tree, dict):
+    if tree is None or isinstance(tree, (bool, int, float, str)):
         return tree
-    if "tensor" in tree:
-        tensor = tensors[tree["tensor"]]
-        return tensor.numpy() if tree["as"] == "array" else tensor
-    if "list" in tree:
-        items = [_decode(item, tensors) for item in tree["list"]]
-        return {"list": list, "tuple": tuple, "array": np.array}[tree["as"]](items)
-    if "dict" in tree:
-        return {key: _decode(item, tensors) for key, item in tree["dict"].items()}
+    return NODES[frozenset(tree)](tree, tensors)  # a node with any other keys is damage
+
+
+def _decode_array(tree: dict, tensors: dict):
+    tensor = tensors.pop(tree["tensor"])
+    return {"array": tensor.numpy, "tensor": lambda: tensor}[tree["as"]]()
+
+
+def _decode_list(tree: dict, tensors: dict):
+    items = [_decode(item, tensors) for item in tree["list"]]
+    return {"list": list, "tuple": tuple, "array": np.array}[tree["as"]](items)
+
+
+def _decode_dict(tree: dict, tensors: dict) -> dict:
+    return {key: _decode(item, tensors) for key, item in tree["dict"].items()}
+
+
+def _decode_object(tree: dict, tensors: dict):
     cls = CLASSES[check_option("a class of the model file", tree["class"], CLASSES)]
-    value = cls.__new__(cls)
     state = dict(tree["state"]["dict"])
+    if any(key not in signature(cls).parameters and not FITTED.fullmatch(key) for key in state):
+        raise UnreadableFile(DAMAGED)
     network = state.pop("network_", None)
+    value = cls.__new__(cls)
     vars(value).update({key: _decode(item, tensors) for key, item in state.items()})
     if network is not None:
-        start = f"{network['network']}."
-        value.network_ = value.build_network()
-        weights = {key.removeprefix(start): item for key, item in tensors.items() if key.startswith(start)}
-        value.network_.load_state_dict(weights)
-        value.network_.eval()
+        value.network_ = _network(value, network["network"], tensors)
     return value
+
+
+NODES = {
+    frozenset({"tensor", "as"}): _decode_array,
+    frozenset({"list", "as"}): _decode_list,
+    frozenset({"dict"}): _decode_dict,
+    frozenset({"class", "state"}): _decode_object,
+}
+
+
+def _network(value, place: str, tensors: dict) -> nn.Module:
+    """The network of a fitted model with the weights of the file, of exactly the shapes and types that it needs."""
+    start = f"{place}."
+    weights = {unquote(name[len(start) :]): tensors.pop(name) for name in list(tensors) if name.startswith(start)}
+    layers = getattr(value, "hidden", ())
+    if max(getattr(value, "members", 1), len(layers) if isinstance(layers, (list, tuple)) else 1) > len(weights):
+        raise UnreadableFile(DAMAGED)
+    with torch.device("meta"):  # shapes without memory: a header may lie about sizes
+        network = value.build_network()
+    wanted = {name: tensor.dtype for name, tensor in network.state_dict().items()}
+    sound = all(torch.isfinite(weight).all() for weight in weights.values())
+    if wanted != {name: weight.dtype for name, weight in weights.items()} or not sound:
+        raise UnreadableFile(DAMAGED)
+    network.load_state_dict(weights, assign=True)
+    if any(part.is_meta for part in chain(network.parameters(), network.buffers())):
+        raise UnreadableFile(DAMAGED)
+    return network.eval()

@@ -11,7 +11,6 @@ from torch import nn
 
 from graphfuse._check import check_range
 from graphfuse.errors import NonFinite
-from graphfuse.estimators.dealing import inner_split
 
 
 @dataclass(frozen=True)
@@ -59,11 +58,25 @@ def train_network(
     network: nn.Module,
     logits: Callable[[torch.Tensor], torch.Tensor],
     codes: np.ndarray,
-    groups: np.ndarray,
+    split: tuple[np.ndarray, np.ndarray],
     recipe: Recipe,
     seed: int,
 ) -> list[float]:
     """Minimise the cross-entropy of ``logits(rows) -> (len(rows), C)``; leave `network` at its best epoch.
+
+    Parameters
+    ----------
+    network : Module
+        Trained in place; left in evaluation mode.
+    logits : callable
+        ``rows -> (len(rows), C)``, through `network`.
+    codes : array (N,) int
+        Classes of the training subjects.
+    split : pair of int arrays
+        The rows to learn from and the rows that choose the epoch, as `inner_split` parts them.
+    recipe : Recipe
+    seed : int
+        Seed of the batches.
 
     Returns
     -------
@@ -75,7 +88,7 @@ def train_network(
     NonFinite
         The loss was never a number.
     """
-    fit_rows, validation_rows = (torch.as_tensor(rows) for rows in inner_split(codes, groups, recipe.validation, seed))
+    fit_rows, validation_rows = (torch.as_tensor(rows) for rows in split)
     target = torch.as_tensor(codes)
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     shuffle = torch.Generator().manual_seed(seed)

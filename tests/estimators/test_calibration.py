@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
+from graphfuse.errors import NonFinite
 from graphfuse.estimators.calibration import fit_temperature, probabilities
 
 
@@ -44,3 +45,30 @@ def test_perfect_scores_stay_finite():
     p = probabilities(np.eye(2)[codes], fit_temperature(np.eye(2)[codes], codes))
     assert np.isfinite(p).all()
     assert p[np.arange(20), codes].min() > 0.99
+
+
+@pytest.mark.parametrize("n", [6, 60, 6000])
+def test_with_a_prior_the_slope_has_the_largest_posterior_of_a_fine_grid(n):
+    scores, codes = scores_of(n=n, c=2, signal=0.3)
+    slope = fit_temperature(5 * scores, codes, spread=1.0)
+    posterior = lambda a: n * loss(5 * scores, codes, a) + np.log(a) ** 2 / 2  # noqa: E731
+    assert posterior(slope) <= min(posterior(a) for a in np.geomspace(1e-4, 1e4, 4001)) + 1e-3
+    free = fit_temperature(5 * scores, codes)
+    assert n < 6000 or slope == pytest.approx(free, rel=0.1)  # many scores speak for themselves
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e3])
+def test_with_a_prior_luck_of_few_subjects_is_neither_certainty_nor_despair(unit):
+    codes = np.array([0, 1] * 3)
+    scores = 2 * np.eye(2)[codes]
+    assert fit_temperature(scores, codes) > 20
+    assert 1 < fit_temperature(scores, codes, spread=1.0) < 2
+    assert fit_temperature(-scores, codes) < 0.01
+    assert 0.1 < fit_temperature(-scores, codes, spread=1.0) < 1
+    assert fit_temperature(np.zeros((6, 2)), codes, spread=1.0) == pytest.approx(1, rel=1e-3)
+    assert np.isfinite(fit_temperature(unit * scores, codes, spread=1.0))
+
+
+def test_scores_that_are_no_numbers_are_refused():
+    with pytest.raises(NonFinite, match="scores"):
+        fit_temperature(np.array([[np.nan, 0.0]]), np.array([0]))

@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from graphfuse.errors import InvalidOption, NonFinite
-from graphfuse.estimators import training
 from graphfuse.estimators.dealing import inner_split
 from graphfuse.estimators.training import Recipe, train_network
 
@@ -21,6 +20,10 @@ def problem(seed=0):
     return nn.Linear(10, 2), x, codes
 
 
+def parted(codes, recipe, seed):
+    return inner_split(codes, np.arange(N), recipe.validation, seed)
+
+
 def run(recipe, seed=0, record=None):
     network, x, codes = problem(seed)
 
@@ -29,7 +32,7 @@ def run(recipe, seed=0, record=None):
             record.append((network.training, rows.tolist()))
         return network(x[rows])
 
-    return network, train_network(network, logits, codes, np.arange(N), recipe, seed), x, codes
+    return network, train_network(network, logits, codes, parted(codes, recipe, seed), recipe, seed), x, codes
 
 
 def test_the_network_is_left_at_its_best_epoch_in_eval_mode():
@@ -82,9 +85,10 @@ def test_a_loss_that_is_no_number_is_refused_by_name():
     network, _, codes = problem()
     with pytest.raises(NonFinite, match="learning rate"):
         train_network(
-            network, lambda rows: network(torch.full((len(rows), 10), np.nan)), codes, np.arange(N), Recipe(), 0
+            network,
+            lambda rows: network(torch.full((len(rows), 10), np.nan)),
+            codes,
+            parted(codes, Recipe(), 0),
+            Recipe(),
+            0,
         )
-
-
-def test_there_is_one_inner_split():
-    assert training.inner_split is inner_split
