@@ -43,6 +43,9 @@ class Cohort:
         Columns that a diagnosis could be read from for the wrong reason (age, sex, motion).
     exclusions : DataFrame (subject, reason)
         Who was left out while reading, and why.
+    withheld : tuple of str
+        Columns that `blind` took away. They are not in the table; `check_columns` knows their names, so that asking
+        for one is told apart from a slip of the pen.
 
     Raises
     ------
@@ -57,6 +60,7 @@ class Cohort:
     group: str | None = None
     confounds: tuple[str, ...] = ()
     exclusions: pd.DataFrame = field(default_factory=_no_exclusions)
+    withheld: tuple[str, ...] = ()
 
     __iter__ = None  # a cohort is indexed by rows; looping over it would hide which rows
 
@@ -137,9 +141,23 @@ class Cohort:
         gone = {self.target, *drop} & set(self.phenotypes.columns)
         keep = {name: None if getattr(self, name) in gone else getattr(self, name) for name in ("site", "group")}
         confounds = tuple(column for column in self.confounds if column not in gone)
-        return replace(
-            self, phenotypes=self.phenotypes.drop(columns=list(gone)), target=None, confounds=confounds, **keep
-        )
+        table = self.phenotypes.drop(columns=list(gone)).copy()  # a view would keep the labels in reach
+        withheld = tuple(dict.fromkeys([*self.withheld, *sorted(gone)]))
+        return replace(self, phenotypes=table, target=None, confounds=confounds, withheld=withheld, **keep)
+
+    def check_columns(self, columns: Iterable[str], purpose: str) -> None:
+        """Raise unless each of `columns` is a phenotype that `purpose` may read here.
+
+        `LabelLeakageError` for the target and for a column that was withheld from a model, because it is the label or
+        gives it away; `InvalidOption` for an unknown one.
+        """
+        for column in columns:
+            if column == self.target or column in self.withheld:
+                raise LabelLeakageError(
+                    f"{purpose} asks for {column!r}, which is the label or gives it away (gf.leak_columns says how); "
+                    "it is not there while a model is fitted. Leave it out."
+                )
+            check_option(f"a column for {purpose}", column, list(self.phenotypes.columns))
 
     def unusable(self) -> pd.DataFrame:
         """Regions that are masked, one row each: subject, modality, region, reason."""

@@ -203,3 +203,17 @@ def test_errors(cohort):
     with pytest.raises(UnknownLabel, match="12 rows") as caught:
         Cohort(table, target="DX", classes=("ill", "well"))
     assert caught.value.subject == "s01"
+
+
+def test_columns_that_were_withheld_are_told_apart_from_unknown_ones(cohort):
+    blind = cohort.blind(drop=("SITE",)).blind()
+    assert blind.withheld == ("DX", "SITE")
+    assert not {"DX", "SITE"} & set(blind.phenotypes.columns)
+    for column in ("DX", "SITE"):
+        with pytest.raises(LabelLeakageError, match=f"the graph asks for '{column}'.*Leave it out"):
+            blind.check_columns([column], "the graph")
+    with pytest.raises(LabelLeakageError, match="DX"):
+        cohort.check_columns(["DX"], "the graph")  # the target, withheld or not
+    with pytest.raises(InvalidOption, match="a column for the graph must be one of"):
+        blind.check_columns(["SIT"], "the graph")
+    cohort.check_columns(["SITE"], "the graph")

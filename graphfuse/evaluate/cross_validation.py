@@ -14,13 +14,18 @@ from sklearn.base import clone
 
 from graphfuse._check import check_option
 from graphfuse._progress import progress
+from graphfuse._threads import one_thread
 from graphfuse.cohort import Cohort
+from graphfuse.estimators.choice import tried
+from graphfuse.evaluate.declaration import declaration
 from graphfuse.evaluate.leaks import leak_columns
 from graphfuse.evaluate.models import baselines as all_baselines
 from graphfuse.evaluate.models import controls
-from graphfuse.evaluate.result import CrossValidation
-from graphfuse.evaluate.splits import Splits
+from graphfuse.evaluate.result import STEPS, CrossValidation
+from graphfuse.evaluate.splits import GivenSplits, Splits
+from graphfuse.evaluate.statistics import warn_if_small
 from graphfuse.evaluate.store import Piece, Store, fingerprint
+from graphfuse.evaluate.vault import Vault, freeze
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Fold:
 def cross_validate(
     model,
     cohort: Cohort,
-    splits: Splits | None = None,
+    splits=None,
     *,
     baselines: str = "all",
     n_jobs: int = 1,
@@ -55,8 +60,9 @@ def cross_validate(
         PopulationClassifier).
     cohort : Cohort
         With labels.
-    splits : Splits or None
-        None = ``Splits()``: ten folds, stratified by class and site, nobody's person or family on both sides.
+    splits : Splits, any scikit-learn splitter, list of (train, test), or None
+        None = ``Splits()``: ten folds, stratified by class and site, nobody's person or family on both sides. Others'
+        splits are refused when they part a person or a family.
     baselines : {"all", "none"}
         Add majority, confounds, ridges, their mean, SVM, MLP, and each graph model with no and with shuffled edges.
     n_jobs : int
@@ -73,11 +79,14 @@ def cross_validate(
     if baselines == "all":
         extra = {key: value for name, m in models.items() for key, value in controls(name, m).items()}
         models = {**all_baselines(cohort), **models, **{k: v for k, v in extra.items() if k not in models}}
-    splits = splits or Splits()
+    splits = Splits() if splits is None else splits
+    splits = splits if isinstance(splits, (Splits, GivenSplits)) else GivenSplits.of(splits, cohort)
     folds = list(_folds(cohort, splits))
+    warn_if_small(len(cohort))
     store = Store(out, fingerprint(cohort, models, splits) if out is not None else "")
-    pieces = _run(models, cohort, folds, store, n_jobs)
-    return _result(cohort, splits, models, folds, pieces)
+    vault = Vault(cohort.y)
+    pieces = _run(models, cohort.blind(), vault, folds, store, n_jobs)
+    return _result(cohort, vault, splits, models, folds, pieces)
 
 
 def _folds(cohort: Cohort, splits: Splits) -> Iterator[Fold]:
@@ -92,8 +101,8 @@ def withheld(cohort: Cohort) -> tuple[str, ...]:
     return tuple(table.loc[table["verdict"] == "leak", "column"])
 
 
-def _run(models: Mapping, cohort: Cohort, folds: list[Fold], store: Store, n_jobs: int) -> dict:
-    """(model, repeat, fold) -> Piece; pieces that the store holds are not done again."""
+def _run(models: Mapping, blind: Cohort, vault: Vault, folds: list[Fold], store: Store, n_jobs: int) -> dict:
+    """(model, repeat, fold) -> Piece; pieces that the store holds are not done again. No worker gets a test label."""
     pieces, missing = {}, []
     for fold in folds:
         for name in models:
@@ -102,9 +111,10 @@ def _run(models: Mapping, cohort: Cohort, folds: list[Fold], store: Store, n_job
                 missing.append((name, fold))
             else:
                 pieces[name, fold.repeat, fold.fold] = piece
-    with parallel_config("loky", inner_max_num_threads=None if n_jobs == 1 else 1):
-        work = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
-            delayed(_piece)(name, models[name], cohort, fold) for name, fold in missing
+    with parallel_config("loky", inner_max_num_threads=1):
+        work = Parallel(n_jobs=n_jobs, batch_size=1, return_as="generator_unordered")(
+            delayed(_piece)(name, models[name], blind, vault.training(fold.train, fold.test), fold)
+            for name, fold in missing
         )
         with warnings.catch_warnings():  # joblib replaces a worker that has grown; nothing is lost
             warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
@@ -114,16 +124,32 @@ def _run(models: Mapping, cohort: Cohort, folds: list[Fold], store: Store, n_job
     return pieces
 
 
-def _piece(name: str, model, cohort: Cohort, fold: Fold) -> tuple[tuple[str, int, int], Piece]:
-    """Fit one model on one fold's training subjects and predict its test subjects."""
-    blind, y = cohort.blind(drop=fold.leaks), cohort.y
-    train, test = blind[fold.train], blind[fold.test]
+def _piece(name: str, model, blind: Cohort, y_train: np.ndarray, fold: Fold) -> tuple[tuple[str, int, int], Piece]:
+    """Fit one model on one fold's training subjects and predict its test subjects.
+
+    On one thread whatever `n_jobs`, so that the same seed gives the same bits.
+    """
     began = time.perf_counter()
+    with one_thread():
+        fitted, probabilities = fit_fold(model, blind, y_train, fold)
+    piece = Piece(
+        probabilities,
+        time.perf_counter() - began,
+        explained if hasattr(explained := getattr(fitted, "best_estimator_", fitted), "views_") else None,
+        freeze(probabilities),
+        tried(fitted),
+        declaration(fitted).to_numpy().tolist(),
+    )
+    return (name, fold.repeat, fold.fold), piece
+
+
+def fit_fold(model, blind: Cohort, y_train: np.ndarray, fold: Fold) -> tuple[object, np.ndarray]:
+    """A clone of `model` fitted on the training subjects, and its probabilities (n_test, C) for the test subjects."""
+    shown = blind.blind(drop=fold.leaks)
+    train, test = shown[fold.train], shown[fold.test]
     options = {"unlabelled": test} if getattr(model, "transductive", False) else {}
-    fitted = clone(model).fit(train, y[fold.train], **options)
-    probabilities = _all_classes(fitted, test, len(cohort.classes))
-    seconds = time.perf_counter() - began
-    return (name, fold.repeat, fold.fold), Piece(probabilities, seconds, fitted if hasattr(fitted, "views_") else None)
+    fitted = clone(model).fit(train, y_train, **options)
+    return fitted, _all_classes(fitted, test, len(blind.classes))
 
 
 def _all_classes(fitted, test: Cohort, n_classes: int) -> np.ndarray:
@@ -138,18 +164,22 @@ def _name(model) -> str:
     return names.get(type(model).__name__, "model")
 
 
-def _result(cohort: Cohort, splits: Splits, models: dict, folds: list[Fold], pieces: dict) -> CrossValidation:
-    """Tables of the pieces, in the order of models, repeats and folds."""
-    rows, seconds, leaks = [], [], []
-    names = cohort.phenotypes[cohort.target]
+def _result(
+    cohort: Cohort, vault: Vault, splits: Splits, models: dict, folds: list[Fold], pieces: dict
+) -> CrossValidation:
+    """Tables of the pieces, in the order of models, repeats and folds; here the vault opens."""
+    rows, seconds, leaks, steps = [], [], [], {}
+    names = np.array(cohort.classes, dtype=object)
     for name in models:
         for fold in folds:
             piece = pieces[name, fold.repeat, fold.fold]
             table = pd.DataFrame(piece.probabilities, columns=[f"p_{c}" for c in cohort.classes])
             subjects = cohort.subjects[fold.test]
             place = {"model": name, "repeat": fold.repeat, "fold": fold.fold, "subject": subjects}
-            rows.append(pd.concat([pd.DataFrame(place | {"y_true": names.iloc[fold.test].to_numpy()}), table], axis=1))
+            y_true = names[vault.open(fold.test, piece.probabilities, piece.seal)]
+            rows.append(pd.concat([pd.DataFrame(place | {"y_true": y_true}), table], axis=1))
             seconds.append((name, fold.repeat, fold.fold, piece.seconds))
+            steps |= {(name, *step): piece.tried for step in piece.steps}
     for fold in folds:
         leaks += [(fold.repeat, fold.fold, column) for column in fold.leaks]
     return CrossValidation(
@@ -161,4 +191,5 @@ def _result(cohort: Cohort, splits: Splits, models: dict, folds: list[Fold], pie
         pd.DataFrame(seconds, columns=["model", "repeat", "fold", "seconds"]),
         models,
         {key: piece.fitted for key, piece in pieces.items() if piece.fitted is not None},
+        pd.DataFrame([(*step, n) for step, n in steps.items()], columns=STEPS),
     )

@@ -34,11 +34,16 @@ def baselines(cohort: Cohort) -> dict:
 
 def controls(name: str, model) -> dict:
     """The same graph network with no edges and with shuffled edges; nothing for models without an ``edges`` option."""
-    if "edges" not in getattr(model, "get_params", dict)():
-        return {}
-    return {f"{name}-{edges}-edges": clone(model).set_params(edges=edges_option) for edges, edges_option in CONTROLS}
+    key = next((key for key in EDGES_KEYS if key in getattr(model, "get_params", dict)()), None)
+    return {f"{name}-{word}-edges": clone(model).set_params(**{key: edges}) for word, edges in CONTROLS if key}
 
 
+def inner(model):
+    """The model that a search or a conformal wrapper is about; any other model itself."""
+    return getattr(model, "estimator", getattr(model, "model", model))
+
+
+EDGES_KEYS = ("edges", "estimator__edges", "model__edges")  # of a network, of a search over one, of a wrapper of one
 CONTROLS = (("no", "none"), ("shuffled", "shuffled"))
 
 

@@ -10,11 +10,15 @@ import pandas as pd
 
 from graphfuse._check import check_option
 from graphfuse.cohort import Cohort
-from graphfuse.evaluate.metrics import METRICS, fold_scores
+from graphfuse.evaluate.declaration import COLUMNS
+from graphfuse.evaluate.metrics import METRICS, calibration_table, fold_scores
+from graphfuse.evaluate.models import inner
+from graphfuse.evaluate.sites import site_table
 from graphfuse.evaluate.splits import Splits
 from graphfuse.evaluate.statistics import compare, summarise
 
 SMALLER_IS_BETTER = ("brier",)
+STEPS = ("model", *COLUMNS, "tried")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,6 +41,9 @@ class CrossValidation:
         What was evaluated, unfitted.
     fitted : dict of (model, repeat, fold) to estimator
         The fitted graph models.
+    steps : DataFrame
+        model, step, kind, data, labels, phenotypes, tried: what each fitted step says it used (`declaration`), and how
+        many configurations the model tried inside its training subjects.
     """
 
     cohort: Cohort
@@ -47,6 +54,7 @@ class CrossValidation:
     seconds: pd.DataFrame
     estimators: Mapping = field(default_factory=dict)
     fitted: Mapping = field(default_factory=dict)
+    steps: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(STEPS)))
 
     def __repr__(self) -> str:
         return (
@@ -83,7 +91,7 @@ class CrossValidation:
 
     def role(self, name: str) -> str:
         """``graph``, ``control`` (a graph model whose edges were taken or shuffled) or ``baseline``."""
-        model = self.estimators.get(name)
+        model = inner(self.estimators.get(name))
         if getattr(model, "edges", "given") != "given":
             return "control"
         return "graph" if hasattr(model, "build_network") and hasattr(model, "conv") else "baseline"
@@ -118,6 +126,14 @@ class CrossValidation:
         table = part.groupby(["fold", "model"])["value"].mean().unstack()[self.model_names].rename_axis("site")
         table.insert(0, "subjects", part[part["model"] == self.model_names[0]].groupby("fold")["n_test"].first())
         return table
+
+    def calibration(self) -> pd.DataFrame:
+        """Brier score and expected calibration error of each model, folds together (`calibration_table`)."""
+        return calibration_table(self.predictions, self.cohort.classes)
+
+    def site_tests(self) -> pd.DataFrame:
+        """Each model at each site, with a rank test against chance adjusted over sites (`site_table`)."""
+        return site_table(self.predictions, self.cohort.sites.fillna("not known"), self.cohort.classes)
 
     def verdict(self, metric: str = "auc") -> str:
         """One plain sentence a graph model: did its graph help?"""

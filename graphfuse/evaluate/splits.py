@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 import pandas as pd
@@ -100,6 +102,76 @@ class Splits:
             rng = np.random.default_rng([self.random_state, repeat])
             place = deal(y, groups, sites, rng)  # (G,)
             yield (place % self.folds)[groups]
+
+
+@dataclass(frozen=True, repr=False)
+class GivenSplits:
+    """The splits of any scikit-learn splitter, or of a list of (train, test), drawn once and checked.
+
+    Parameters
+    ----------
+    pairs : tuple of (train, test)
+        Int arrays of rows.
+
+    Raises
+    ------
+    LeakageError
+        A person, a family or a scan stands on both sides of a split.
+    SingleClassFold
+        A training set holds one class.
+    """
+
+    pairs: tuple[tuple[np.ndarray, np.ndarray], ...]
+
+    repeats = 1
+    by = None
+    leave_site_out = False
+
+    @classmethod
+    def of(cls, splitter, cohort: Cohort) -> GivenSplits:
+        """Draw the splits of `splitter` for this cohort; groups are handed over."""
+        pairs = draw(splitter, cohort)
+        for train, test in pairs:
+            check_apart(cohort.groups, train, test)
+            _check_training(cohort.y, train)
+        return cls(pairs)
+
+    def __repr__(self) -> str:
+        mark = blake2b(b"".join(rows.astype(np.int64).tobytes() for pair in self.pairs for rows in pair), digest_size=8)
+        return f"GivenSplits({len(self.pairs)} splits, {mark.hexdigest()})"
+
+    @property
+    def folds(self) -> int:
+        """Number of splits."""
+        return len(self.pairs)
+
+    def split(self, cohort: Cohort, y=None, groups=None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield (train, test), int arrays of rows."""
+        yield from self.pairs
+
+    def get_n_splits(self, cohort: Cohort | None = None, y=None, groups=None) -> int:
+        """Number of (train, test) pairs."""
+        return len(self.pairs)
+
+    table = Splits.table
+
+
+def draw(splitter, cohort: Cohort) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    """The (train, test) of a splitter, or of a list of them, as arrays; nothing is checked."""
+    with warnings.catch_warnings():  # one that knows no groups says so; whether it parts one is for others to see
+        warnings.filterwarnings("ignore", "The groups parameter is ignored")
+        drawn = splitter.split(cohort, cohort.y, cohort.groups) if hasattr(splitter, "split") else splitter
+        return tuple((np.asarray(train), np.asarray(test)) for train, test in drawn)
+
+
+def check_apart(groups: np.ndarray, train: np.ndarray, test: np.ndarray) -> None:
+    """Raise `LeakageError` when a person, a family or a scan stands on both sides of a split."""
+    both = np.intersect1d(groups[train], groups[test])
+    if len(both):
+        raise LeakageError(
+            f"A person, a family or a scan must stay on one side of a split; {len(both)} stand on both. Use gf.Splits, "
+            "or a grouped splitter of scikit-learn, which is given the cohort's groups."
+        )
 
 
 def _site_folds(cohort: Cohort, groups: np.ndarray) -> np.ndarray:

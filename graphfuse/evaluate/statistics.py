@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from scipy.stats import false_discovery_control
 from scipy.stats import t as student
 
-from graphfuse._check import check_finite, check_option, check_range
-from graphfuse.errors import GraphFuseError
+from graphfuse._check import check_finite, check_option, check_range, check_shape
+from graphfuse.errors import GraphFuseError, GraphFuseWarning, InvalidOption, NonFinite
+
+FEW_SUBJECTS = 200
+LARGEST = 1e100  # a score beyond it has no square
+MOST_SURE = 0.9999  # the quantile of 1 is infinite
 
 
 def interval(
@@ -27,7 +33,7 @@ def interval(
     n_train, n_test : int or array (J,)
         Sizes of the sets; arrays are averaged.
     level : float
-        Confidence level in (0, 1).
+        Confidence level in (0, 0.9999].
     bounds : tuple of float
         The interval is clipped to the range of the metric.
 
@@ -40,12 +46,17 @@ def interval(
     ------
     GraphFuseError
         No fold defines the metric.
+    NonFinite
+        A score is infinite.
+    InvalidOption, ShapeMismatch
+        A size is no positive number, the level is out of range, or the lengths differ.
 
     References
     ----------
     Nadeau & Bengio 2003, doi:10.1023/A:1024068626366; Bouckaert & Frank 2004, doi:10.1007/978-3-540-24775-3_3
     """
-    check_range("level", level, 0, 1)
+    check_range("level", level, 0, MOST_SURE, open_low=True)
+    check_range("bounds[1]", bounds[1], bounds[0])
     mean, error, freedom = _corrected(scores, n_train, n_test)
     if freedom == 0:
         return mean, *bounds
@@ -71,11 +82,17 @@ def corrected_t_test(a: np.ndarray, b: np.ndarray, n_train, n_test) -> tuple[flo
         Equal scores in all folds give t = 0, p = 1. A difference that is the same in all folds gives t = +-inf,
         p = 0. One defined fold gives t = 0, p = 1: there is nothing to judge a difference by.
 
+    Raises
+    ------
+    GraphFuseError, NonFinite, InvalidOption, ShapeMismatch
+        As in `interval`.
+
     References
     ----------
     Nadeau & Bengio 2003, doi:10.1023/A:1024068626366
     """
-    difference, error, freedom = _corrected(np.asarray(a, float) - np.asarray(b, float), n_train, n_test)
+    a, b = _scores(a), _scores(b)
+    difference, error, freedom = _corrected(a - check_shape("b", b, a.shape), n_train, n_test)
     if freedom == 0 or (difference == 0 and error == 0):
         return difference, 0.0, 1.0
     t = difference / error if error > 0 else float(np.copysign(np.inf, difference))
@@ -90,25 +107,56 @@ def holm(p: np.ndarray) -> np.ndarray:
     p : array (m,) float
         p-values.
 
+    Raises
+    ------
+    NonFinite, InvalidOption, ShapeMismatch
+        These are not p-values.
+
     References
     ----------
     Holm 1979, Scandinavian Journal of Statistics 6:65-70
     """
-    p = check_finite("p", np.asarray(p, dtype=float))
+    p = _p_values(p)
     order = np.argsort(p, kind="stable")
     adjusted = np.empty(len(p))
     adjusted[order] = np.maximum.accumulate(np.minimum(1, p[order] * np.arange(len(p), 0, -1)))
     return adjusted
 
 
+def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
+    """Adjusted p-values that bound the false discovery rate, ``min_(j >= i) min(1, m p_(j) / j)``, in the order given.
+
+    Parameters
+    ----------
+    p : array (m,) float
+        p-values; tests that are independent or positively dependent, such as one a site.
+
+    Raises
+    ------
+    NonFinite, InvalidOption, ShapeMismatch
+        These are not p-values.
+
+    References
+    ----------
+    Benjamini & Hochberg 1995, doi:10.1111/j.2517-6161.1995.tb02031.x
+    """
+    p = _p_values(p)
+    return false_discovery_control(p) if len(p) else p
+
+
 def permutation_p(observed: float, null: np.ndarray) -> float:
     """One-sided p-value ``(b + 1) / (m + 1)``, b = how many of the m permuted scores reach the observed one.
+
+    Raises
+    ------
+    NonFinite
+        A score that is NaN or infinite.
 
     References
     ----------
     Phipson & Smyth 2010, doi:10.2202/1544-6115.1585
     """
-    null = check_finite("null", np.asarray(null, dtype=float))
+    null, observed = check_finite("null", np.asarray(null, dtype=float)), check_finite("observed", observed)
     return float(((null >= observed).sum() + 1) / (len(null) + 1))
 
 
@@ -158,10 +206,13 @@ def compare(scores: pd.DataFrame, against: str | None = None, metric: str = "auc
     Raises
     ------
     InvalidOption
-        Unknown metric or model.
+        Unknown metric or model, or a size that is no positive number.
+    NonFinite
+        A score is infinite.
     """
     check_option("metric", metric, list(scores["metric"].unique()))
     part = scores[scores["metric"] == metric]
+    _scores(part["value"])
     values = part.pivot(index=["repeat", "fold"], columns="model", values="value")[part["model"].unique()]
     sizes = part.groupby(["repeat", "fold"])[["n_train", "n_test"]].first().loc[values.index]
     pairs = list(combinations(values.columns, 2))
@@ -177,6 +228,22 @@ def compare(scores: pd.DataFrame, against: str | None = None, metric: str = "auc
     return table.assign(p_holm=holm(table["p"]))
 
 
+def warn_if_small(n: int) -> None:
+    """Warn (`GraphFuseWarning`) when n subjects are too few for a score to be trusted within about 0.1.
+
+    References
+    ----------
+    Varoquaux 2018, Cross-validation failure: small sample sizes lead to large error bars,
+    doi:10.1016/j.neuroimage.2017.06.061
+    """
+    if n < FEW_SUBJECTS:
+        message = (
+            f"Scores of {n} subjects are uncertain by about 0.1 either way, and the intervals cannot show all of it; "
+            f"{FEW_SUBJECTS} subjects or more are advised."
+        )
+        warnings.warn(message, GraphFuseWarning, stacklevel=3)
+
+
 def _compared(a: pd.Series, b: pd.Series, sizes: pd.DataFrame, level: float) -> tuple[float, float, float, float]:
     """Difference, low, high, p of one pair."""
     n_train, n_test = sizes["n_train"], sizes["n_test"]
@@ -186,16 +253,39 @@ def _compared(a: pd.Series, b: pd.Series, sizes: pd.DataFrame, level: float) -> 
 
 def _corrected(scores, n_train, n_test) -> tuple[float, float, int]:
     """Mean, corrected standard error and degrees of freedom of the fold scores that are defined."""
-    scores = np.asarray(scores, dtype=float)
-    defined = np.isfinite(scores)
+    scores = _scores(scores)
+    defined = ~np.isnan(scores)
     if not defined.any():
         raise GraphFuseError("No fold defines this metric (every test fold holds one class); use fewer, larger folds.")
-    ratio = _average(n_test, defined) / _average(n_train, defined)
+    ratio = _average("n_test", n_test, defined) / _average("n_train", n_train, defined)
     scores = scores[defined]
     if np.ptp(scores) == 0:  # rounding would turn equal scores into a tiny variance
         return float(scores[0]), 0.0, len(scores) - 1
     return float(scores.mean()), float(np.sqrt(scores.var(ddof=1) * (1 / len(scores) + ratio))), len(scores) - 1
 
 
-def _average(size, defined: np.ndarray) -> float:
-    return float(np.broadcast_to(np.asarray(size, dtype=float), defined.shape)[defined].mean())
+def _scores(scores) -> np.ndarray:
+    """Scores (J,) as floats; NaN, a metric that is not defined in the fold, stays."""
+    scores = check_shape("scores", np.asarray(scores, dtype=float), (None,))
+    bad = int((np.abs(scores) > LARGEST).sum())
+    if bad:
+        raise NonFinite(f"Scores must be finite; {bad} of {scores.size} are infinite. NaN says: not defined here.")
+    return scores
+
+
+def _average(name: str, size, defined: np.ndarray) -> float:
+    """Mean of a size, one number or one a fold, over the folds that are defined."""
+    size = np.asarray(size, dtype=float)
+    if not ((size > 0) & (size < LARGEST)).all():
+        raise InvalidOption(f"{name} must hold positive numbers of subjects; got {size.min(initial=np.inf):g}.")
+    size = check_shape(name, size, defined.shape) if size.ndim else np.broadcast_to(size, defined.shape)
+    return float(size[defined].mean())
+
+
+def _p_values(p) -> np.ndarray:
+    """p-values (m,) as floats, all in [0, 1]."""
+    p = check_finite("p", check_shape("p", np.asarray(p, dtype=float), (None,)))
+    if len(p):
+        check_range("p", float(p.min()), 0, 1)
+        check_range("p", float(p.max()), 0, 1)
+    return p

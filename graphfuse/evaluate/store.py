@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from importlib.metadata import version
@@ -15,17 +15,36 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from graphfuse.errors import GraphFuseError, GraphFuseWarning
+from graphfuse._files import make_folder, sweep_drafts, write_whole
+from graphfuse.errors import GraphFuseError, GraphFuseWarning, UnwritableFile
 from graphfuse.estimators.saving import load_model, save_model
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One model on one fold: probabilities (n_test, C), seconds, and the fitted model if it can be explained."""
+    """One model on one fold.
+
+    Parameters
+    ----------
+    probabilities : array (n_test, C)
+    seconds : float
+        To fit and predict.
+    fitted : estimator or None
+        The fitted model if it can be explained.
+    seal : str
+        What `freeze` said of the probabilities when the model had made them.
+    tried : int
+        Configurations that were tried inside the training subjects.
+    steps : list of list of str
+        Rows of the fitted model's `declaration`.
+    """
 
     probabilities: np.ndarray
     seconds: float
     fitted: object | None = None
+    seal: str = ""
+    tried: int = 1
+    steps: Sequence[Sequence[str]] = ()
 
 
 class Store:
@@ -36,6 +55,13 @@ class Store:
     folder : path or None
     key : str
         Fingerprint of everything that the pieces depend on. Pieces of another key are refused.
+
+    Raises
+    ------
+    GraphFuseError
+        The folder holds pieces of another key.
+    UnwritableFile
+        The folder cannot be made or written to.
     """
 
     def __init__(self, folder, key: str):
@@ -43,7 +69,8 @@ class Store:
         self.folder = None if folder is None else Path(folder) / "pieces"
         if self.folder is None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
+        for place in (make_folder(self.folder), self.folder.parent):
+            sweep_drafts(place)  # of a run that was killed
         mark = self.folder / "key.json"
         if mark.exists() and mark.read_text() != json.dumps({"key": key}):
             raise GraphFuseError(
@@ -60,7 +87,8 @@ class Store:
         try:
             with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as table:
                 fitted = load_model(model) if model.exists() else None
-                return Piece(table["probabilities"], float(table["seconds"]), fitted)
+                told = json.loads(str(table["told"]))
+                return Piece(table["probabilities"], float(table["seconds"]), fitted, **told)
         except (OSError, EOFError, ValueError, KeyError, BadZipFile):
             return None
 
@@ -72,12 +100,15 @@ class Store:
         if piece.fitted is not None:
             self._save_model(key[0], piece.fitted, path.with_suffix(".model"))
         content = BytesIO()
-        np.savez(content, probabilities=piece.probabilities, seconds=piece.seconds)
+        told = json.dumps({"seal": piece.seal, "tried": piece.tried, "steps": [list(step) for step in piece.steps]})
+        np.savez(content, probabilities=piece.probabilities, seconds=piece.seconds, told=np.array(told))
         write_whole(path, content.getvalue())
 
     def _save_model(self, name: str, fitted, path: Path) -> None:
         try:
             save_model(fitted, path)
+        except UnwritableFile:
+            raise
         except GraphFuseError as error:  # a part that is code of the user's: the scores are worth keeping all the same
             if name not in self._unsaved:
                 message = f"{name} is scored but not kept, so it cannot be explained from the output folder: {error}"
@@ -86,13 +117,6 @@ class Store:
 
     def _path(self, name: str, repeat: int, fold: int) -> Path:
         return self.folder / f"{quote(name, safe=' ')}-{repeat}-{fold}.npz"
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all."""
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_bytes(content)
-    os.replace(draft, path)
 
 
 def fingerprint(cohort, models: dict, splits) -> str:

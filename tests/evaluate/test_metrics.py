@@ -6,7 +6,7 @@ import pytest
 from sklearn import metrics as reference
 
 from graphfuse.errors import GraphFuseError
-from graphfuse.evaluate.metrics import METRICS, fold_scores, rank_auc, score_all
+from graphfuse.evaluate.metrics import METRICS, calibration_table, ece, fold_scores, rank_auc, score_all
 
 
 def draw(n_classes, seed=0, n=60):
@@ -20,6 +20,16 @@ def table(y, p, classes, **more):
     columns = {f"p_{name}": p[:, c] for c, name in enumerate(classes)}
     subjects = [f"s{i}" for i in range(len(y))]
     return pd.DataFrame({"subject": subjects, "y_true": np.array(classes)[y], **columns, **more})
+
+
+def binned_by_hand(positive, p):
+    """Expected calibration error over [0, .1), [.1, .2) ... [.9, 1]."""
+    total = 0.0
+    for b in range(10):
+        inside = [i for i in range(len(p)) if int(p[i] * 10) == b or (b == 9 and p[i] == 1)]
+        if inside:
+            total += len(inside) / len(p) * abs(np.mean(p[inside]) - np.mean(positive[inside]))
+    return total
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -48,6 +58,7 @@ def test_multiclass_metrics_equal_sklearn():
     assert scores["sensitivity"] == pytest.approx(reference.recall_score(y == 2, called == 2))
     assert scores["specificity"] == pytest.approx(reference.recall_score(y != 2, called != 2))
     assert scores["brier"] == pytest.approx(reference.brier_score_loss(y, p, labels=[0, 1, 2], scale_by_half=True))
+    assert ece(y, p) == pytest.approx(np.mean([binned_by_hand(y == c, p[:, c]) for c in range(3)]))
 
 
 def test_metrics_of_a_single_class_are_not_available_and_do_not_warn():
@@ -100,3 +111,40 @@ def test_fold_scores_names_what_is_wrong(change):
 def test_score_all_refuses_codes_without_a_column():
     with pytest.raises(GraphFuseError, match="2 columns"):
         score_all(np.array([0, 2]), np.full((2, 2), 0.5))
+
+
+def test_ece_of_the_certain_is_the_share_of_errors_and_of_nobody_is_not_defined():
+    y, p = np.array([0, 1, 1, 1]), np.eye(2)[[0, 1, 0, 1]]
+    assert ece(y, p) == 0.25
+    assert np.isnan(ece(np.array([], int), np.empty((0, 2))))
+
+
+def calibrated(n, sharpen, seed=0, classes=2):
+    """Labels drawn from probabilities p, and the probabilities that are told: p made too sure by `sharpen`."""
+    rng = np.random.default_rng(seed)
+    logits = rng.standard_normal((n, classes))
+    p, told = (np.exp(a * logits) / np.exp(a * logits).sum(1, keepdims=True) for a in (1, sharpen))
+    return (rng.random((n, 1)) > p.cumsum(1)[:, :-1]).sum(1), told
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("a", "b", "c")])
+def test_the_calibration_table_says_what_a_calibrated_model_would_have(names):
+    parts = []
+    for repeat in range(2):
+        for name, sharpen in (("right", 1), ("too sure", 4)):
+            y, p = calibrated(300, sharpen, repeat, len(names))
+            parts.append(table(y, p, names, model=name, repeat=repeat, fold=np.arange(300) % 10))
+    found = calibration_table(pd.concat(parts), names).set_index("model")
+    assert found.index.tolist() == ["right", "too sure"]
+    y, p = calibrated(300, 4, 0, len(names))
+    other = calibrated(300, 4, 1, len(names))
+    assert found.loc["too sure", "ece"] == pytest.approx((ece(y, p) + ece(*other)) / 2)
+    assert found.loc["right", "ece"] < 1.5 * found.loc["right", "ece_calibrated"]
+    assert found.loc["too sure", "ece"] > 3 * found.loc["too sure", "ece_calibrated"]
+
+
+def test_small_folds_make_the_ece_of_a_calibrated_model_too_large():
+    few = np.mean([ece(*calibrated(12, 1, seed)) for seed in range(100)])
+    many = np.mean([ece(*calibrated(400, 1, seed)) for seed in range(20)])
+    assert few > 0.2
+    assert many < 0.08

@@ -52,8 +52,8 @@ def test_a_run_comes_back_as_it_was(run):
 def test_the_files_are_those_of_the_design_and_whole(run):
     _, _, folder = run
     names = {path.name for path in folder.iterdir() if path.is_file()}
-    tables = {"predictions", "scores", "folds", "comparisons", "exclusions", "leaks", "seconds"}
-    assert names == {f"{table}.tsv" for table in tables} | {"run.json"}
+    tables = {"predictions", "scores", "folds", "comparisons", "exclusions", "leaks", "steps", "seconds"}
+    assert names == {f"{table}.tsv" for table in tables | {"calibration", "sites"}} | {"run.json", "local.json"}
     assert not [path for path in folder.rglob("*") if "draft" in path.name]
     assert list(pd.read_csv(folder / "scores.tsv", sep="\t"))[:5] == ["model", "metric", "mean", "low", "high"]
     wanted = ["model_a", "model_b", "metric", "difference", "low", "high", "p", "p_holm"]
@@ -111,3 +111,11 @@ def test_a_folder_without_a_finished_run_is_refused(tmp_path, run):
         (tmp_path / "run.json").write_text(content)
         with pytest.raises(UnreadableFile, match=r"run\.json"):
             read_run(tmp_path, cohort)
+
+
+def test_paths_of_the_machine_are_kept_apart_and_private(run, tmp_path):
+    _, result, _ = run
+    write_run(result, tmp_path, {"manifest": "/home/jane/c.toml", "root": None, "folds": 2})
+    assert "jane" not in (tmp_path / "run.json").read_text()
+    assert read_arguments(tmp_path) == {"manifest": "/home/jane/c.toml", "root": None, "folds": 2}
+    assert (tmp_path / "local.json").stat().st_mode & 0o777 == 0o600

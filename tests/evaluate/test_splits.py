@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import GroupKFold, KFold, cross_val_score
 
 from graphfuse.cohort import Cohort
 from graphfuse.errors import ClassTooSmall, InvalidOption, LeakageError, SingleClassFold
-from graphfuse.evaluate.splits import Splits
+from graphfuse.evaluate.splits import GivenSplits, Splits
 
 
 def people(y, site=None, family=None):
@@ -146,3 +146,17 @@ def test_sklearn_takes_it_as_cv():
     splits = clone(Splits(folds=4), safe=False)
     scores = cross_val_score(DummyClassifier(), cohort, cohort.y, cv=splits)
     assert scores.shape == (4,)
+
+
+def test_splits_of_another_splitter_are_taken_when_nobody_is_parted():
+    cohort = mixed()
+    given = GivenSplits.of(GroupKFold(4), cohort)
+    assert (given.folds, given.repeats, given.get_n_splits()) == (4, 1, 4)
+    assert [t.tolist() for t, _ in given.split(cohort)] == [t.tolist() for t, _ in given.pairs]
+    assert len(given.table(cohort)) == 4 * len(cohort)
+    assert repr(given) == repr(GivenSplits.of(GroupKFold(4), cohort))
+    assert repr(given) != repr(GivenSplits.of(GroupKFold(4, shuffle=True, random_state=1), cohort))
+    with pytest.raises(LeakageError, match="must stay on one side"):
+        GivenSplits.of(KFold(4, shuffle=True, random_state=0), cohort)
+    with pytest.raises(SingleClassFold):
+        GivenSplits.of([(np.flatnonzero(cohort.y == 1)[:3], np.array([], int))], cohort)
