@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from graphfuse._check import check_range
 from graphfuse.cohort import Cohort
@@ -52,50 +52,64 @@ def integrated_gradients(
     ----------
     Sundararajan, Taly and Yan (2017). Axiomatic attribution for deep networks. ICML.
     """
+    return integrate(explained_network(model), model.graphs(cohort.blind()), steps)
+
+
+def score_change(model: FusionClassifier, cohort: Cohort) -> np.ndarray:
+    """Return ``F(u) - F(0)`` of each subject, (N,) [logits]: what the attributions of a subject sum to."""
+    return change(explained_network(model), model.graphs(cohort.blind()))
+
+
+def explained_network(model: FusionClassifier) -> nn.Module:
+    """The fitted network, with dropout off; raises for what cannot be explained."""
+    if not isinstance(model, FusionClassifier):
+        raise InvalidOption(f"Integrated gradients need a FusionClassifier; got {type(model).__name__}.")
+    if not hasattr(model, "network_"):
+        raise NotFitted("Integrated gradients need a fitted model; call fit(cohort) first.")
+    return model.network_.eval()
+
+
+def integrate(network: nn.Module, graphs: dict[str, Graphs], steps: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """`integrated_gradients` of any network that reads these graphs (N subjects)."""
     check_range("steps", steps, 1)
-    graphs = _graphs(model, cohort)
     result = {name: (np.zeros(g.x.shape), np.zeros(g.adjacency.shape)) for name, g in graphs.items()}
-    for batch in _batches(graphs):
-        for name, parts in _integrate(model, {name: g[batch] for name, g in graphs.items()}, steps).items():
+    for batch in _batches(graphs, CHUNK):
+        for name, parts in _integrate(network, {name: g[batch] for name, g in graphs.items()}, steps).items():
             for whole, part in zip(result[name], parts, strict=True):
                 whole[batch] = part
     return result
 
 
-def score_change(model: FusionClassifier, cohort: Cohort) -> np.ndarray:
-    """Return ``F(u) - F(0)`` of each subject, (N,) [logits]: what the attributions of a subject sum to."""
-    graphs, change = _graphs(model, cohort), np.zeros(len(cohort))
+def change(network: nn.Module, graphs: dict[str, Graphs]) -> np.ndarray:
+    """`score_change` of any network that reads these graphs (N subjects)."""
+    start = {name: _at(g, g.x * 0, g.adjacency.without_edges()) for name, g in graphs.items()}
+    return scores(network, graphs) - scores(network, start)
+
+
+def scores(network: nn.Module, graphs: dict[str, Graphs]) -> np.ndarray:
+    """F of each subject, (N,) [logits]; 0 for somebody who was not measured at all."""
+    result = np.zeros(len(next(iter(graphs.values()))))
     with torch.no_grad():
-        for batch in _batches(graphs):
-            part = {name: g[batch] for name, g in graphs.items()}
-            start = {name: _at(g, g.x * 0, g.adjacency.without_edges()) for name, g in part.items()}
-            change[batch] = (_score(model, part) - _score(model, start)).numpy()
-    return change
+        for batch in _batches(graphs, 4 * CHUNK):  # no gradients are kept
+            part = graphs if len(batch) == len(result) else {name: g[batch] for name, g in graphs.items()}
+            result[batch] = _score(network, part).numpy()
+    return result
 
 
-def _graphs(model: FusionClassifier, cohort: Cohort) -> dict[str, Graphs]:
-    if not isinstance(model, FusionClassifier):
-        raise InvalidOption(f"Integrated gradients need a FusionClassifier; got {type(model).__name__}.")
-    if not hasattr(model, "network_"):
-        raise NotFitted("Integrated gradients need a fitted model; call fit(cohort) first.")
-    model.network_.eval()
-    return model.graphs(cohort.blind())
-
-
-def _batches(graphs: dict[str, Graphs]) -> list[np.ndarray]:
+def _batches(graphs: dict[str, Graphs], size: int) -> list[np.ndarray]:
     """Rows of the subjects who have one modality at least, chunk by chunk."""
     rows = np.flatnonzero(np.any([g.present.numpy() for g in graphs.values()], axis=0))
-    return [rows[begin : begin + CHUNK] for begin in range(0, len(rows), CHUNK)]
+    return [rows[begin : begin + size] for begin in range(0, len(rows), size)]
 
 
-def _integrate(model: FusionClassifier, graphs: dict[str, Graphs], steps: int) -> dict[str, tuple]:
+def _integrate(network: nn.Module, graphs: dict[str, Graphs], steps: int) -> dict[str, tuple]:
     """Integrate the gradients of one batch: modality -> (B, R, F), (B, R, R)."""
     total = [torch.zeros_like(u) for u in _inputs(graphs)]
     for k in range(steps):
         t = (k + 0.5) / steps
         point = {name: _leaves(g, t**3) for name, g in graphs.items()}
         with torch.enable_grad():
-            score = _score(model, point).sum()
+            score = _score(network, point).sum()
         grads = torch.autograd.grad(score, _inputs(point), allow_unused=True)
         for sum_, grad in zip(total, grads, strict=True):
             if grad is not None:
@@ -123,9 +137,9 @@ def _at(graphs: Graphs, x: Tensor, adjacency) -> Graphs:
     return replace(graphs, x=x, adjacency=adjacency)
 
 
-def _score(model: FusionClassifier, graphs: dict[str, Graphs]) -> Tensor:
+def _score(network: nn.Module, graphs: dict[str, Graphs]) -> Tensor:
     """F of each subject, (B,)."""
-    logits = model.network_(graphs)[0]  # (B, C)
+    logits = network(graphs)[0]  # (B, C)
     return logits[:, -1] - logits[:, :-1].mean(1)
 
 

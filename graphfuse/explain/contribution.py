@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from torch import nn
 
 from graphfuse.cohort import Cohort
 from graphfuse.estimators.fusion_classifier import FusionClassifier
-from graphfuse.explain.attribution import integrated_gradients, score_change
+from graphfuse.explain.attribution import change, explained_network, integrate
 from graphfuse.graph.graphs import Graphs
 
 
@@ -44,6 +45,18 @@ class Contribution:
         """Absolute shares credited to the regions, (R,): an edge gives one half to either end."""
         return np.abs(self.region) + np.abs(self.edge).sum(1) / 2
 
+    def region_share(self) -> np.ndarray:
+        """`by_region` as shares of the modality, (R,), summing to 1; zeros when nothing varies."""
+        return self.by_region() / max(self.magnitude, np.finfo(float).tiny)
+
+    def signed_region(self) -> np.ndarray:
+        """Like `by_region`, but units that work against the others count as negative, (R,)."""
+        return self.region + self.edge.sum(1) / 2
+
+    def edge_share(self) -> np.ndarray:
+        """Absolute shares of the edges with the sign of their direction, (R, R)."""
+        return np.abs(self.edge) * self.direction / max(self.magnitude, np.finfo(float).tiny)
+
 
 def contributions(model: FusionClassifier, cohort: Cohort, steps: int = 16) -> dict[str, Contribution]:
     """Part the variance of the model's scores over these subjects into what each region and edge contributes.
@@ -68,12 +81,22 @@ def contributions(model: FusionClassifier, cohort: Cohort, steps: int = 16) -> d
     dict of str to Contribution
         All zero when the score is the same for everybody.
     """
-    score = score_change(model, cohort)
-    weight = _covariance_weight(score)
-    graphs = model.graphs(cohort.blind())
+    return shared_variance(explained_network(model), model.graphs(cohort.blind()), profiles(model), steps)
+
+
+def profiles(model: FusionClassifier) -> frozenset[str]:
+    """The modalities whose node features belong to edges."""
+    return frozenset(name for name, view in model.views_.items() if getattr(view, "nodes", None) == "profile")
+
+
+def shared_variance(
+    network: nn.Module, graphs: dict[str, Graphs], profiles: frozenset[str], steps: int
+) -> dict[str, Contribution]:
+    """`contributions` of any network that reads these graphs, to the spread of its own scores."""
+    weight = _covariance_weight(change(network, graphs))
     found = {}
-    for name, (node, edge) in integrated_gradients(model, cohort, steps).items():
-        profile = getattr(model.views_[name], "nodes", None) == "profile"
+    for name, (node, edge) in integrate(network, graphs, steps).items():
+        profile = name in profiles
         value = graphs[name].x.numpy() if profile else _dense(graphs[name])
         node, edge, value = (np.tensordot(weight, array, 1) for array in (node, edge, value))  # (R, F), (R, R), (R, R)
         found[name] = _contribution(node, edge, value, profile)

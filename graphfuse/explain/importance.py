@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import pandas as pd
 
 from graphfuse._check import check_option
-from graphfuse._progress import progress
-from graphfuse.errors import GraphFuseWarning, InvalidOption
-from graphfuse.estimators.fusion_classifier import FusionClassifier
+from graphfuse.errors import GraphFuseWarning
 from graphfuse.evaluate.result import CrossValidation
-from graphfuse.explain.contribution import Contribution, contributions
-from graphfuse.explain.stability import fold_icc, rank_stability, top_share
+from graphfuse.explain.contribution import Contribution
+from graphfuse.explain.held_out import explained_model, held_out
+from graphfuse.explain.stability import UNSTABLE, fold_agreement, top_share
 from graphfuse.signal import Signal
 
 TOP = 10  # a region is stable when it is among the first ten of its modality in most folds
-UNSTABLE = 0.4  # intraclass correlation; below it is called poor (Cicchetti 1994)
 PLACE = ["network", "hemisphere", "x", "y", "z"]
 
 
@@ -58,16 +57,19 @@ def region_importance(result: CrossValidation, model: str | None = None, steps: 
     GraphFuseWarning
         The intraclass correlation over folds is under 0.4.
     """
-    model = _model_name(result, model)
-    folds = _explained(result, model, steps)
-    shares = {name: np.stack([_share(fold.parts[name]) for fold in folds]) for name in folds[0].parts}  # (K, R)
-    weights = {name: np.array([fold.weight[name] for fold in folds]) for name in shares}  # (K,)
+    table = importance_table(result, explained_model(result, model), steps)
+    _warn_if_unstable(table.attrs["icc"])
+    return table
+
+
+def importance_table(result: CrossValidation, model: str, steps: int = 16) -> pd.DataFrame:
+    """`region_importance` without its warning, for checks that judge the stability themselves."""
+    shares, weights = stacked(explained_folds(result, model, steps))
     tables = [
         _region_table(result.cohort.signals[name], name, values, weights[name]) for name, values in shares.items()
     ]
-    table = _ranked(pd.concat(tables, ignore_index=True), model)
-    table.attrs |= _agreement(shares, weights)
-    _warn_if_unstable(table.attrs["icc"])
+    table = ranked(pd.concat(tables, ignore_index=True), model)
+    table.attrs |= fold_agreement(shares, weights)
     return table[["model", "region", "modality", "mean", "sd", "rank", "stability", *PLACE]]
 
 
@@ -93,13 +95,13 @@ def edge_importance(
     ------
     InvalidOption
     """
-    model = _model_name(result, model)
-    folds = _explained(result, model, steps)
+    model = explained_model(result, model)
+    folds = explained_folds(result, model, steps)
     modality = _modality(result, list(folds[0].parts), modality)
-    signed = np.stack([_signed_share(fold.parts[modality]) * fold.weight[modality] for fold in folds])  # (K, R, R)
+    signed = np.stack([fold.parts[modality].edge_share() * fold.weight[modality] for fold in folds])  # (K, R, R)
     signal = result.cohort.signals[modality]
     table = _edge_table(signal, signed)
-    table = _ranked(table.assign(modality=modality), model)
+    table = ranked(table.assign(modality=modality), model)
     places = [f"{axis}{end}" for end in "ab" for axis in "xyz"]
     return table[["model", "region_a", "region_b", "modality", "mean", "sd", "rank", *places]]
 
@@ -125,74 +127,42 @@ def network_importance(importance: pd.DataFrame) -> pd.DataFrame:
     return table.assign(rank=np.arange(1, len(table) + 1))
 
 
-@dataclass(frozen=True)
-class _Fold:
-    """Contributions in one fold, by modality, and the weight of each modality."""
-
-    parts: dict[str, Contribution]
-    weight: dict[str, float]
-
-
-def _model_name(result: CrossValidation, model: str | None) -> str:
-    able = [name for name in result.model_names if isinstance(_any_fitted(result, name), FusionClassifier)]
-    if not able:
-        raise InvalidOption(
-            "No fitted FusionClassifier in this result; run cross_validate with one, its models are kept."
-        )
-    if model is not None:
-        return check_option("model", model, able)
-    return next((name for name in able if result.role(name) == "graph"), able[0])
-
-
-def _any_fitted(result: CrossValidation, name: str):
-    return next((fitted for (owner, _, _), fitted in result.fitted.items() if owner == name), None)
-
-
-@lru_cache(maxsize=2)  # regions and edges are read off the same gradients
-def _explained(result: CrossValidation, model: str, steps: int) -> list[_Fold]:
+@lru_cache(maxsize=4)  # regions, edges and every check are read off the same gradients
+def explained_folds(result: CrossValidation, model: str, steps: int) -> tuple[FoldShares, ...]:
     """Explain each fold's test subjects by the model of this fold."""
-    cohort = result.cohort.blind()
-    tests = result.folds[result.folds["role"] == "test"].groupby(["repeat", "fold"])["subject"]
-    keys = [key for key in tests.groups if (model, *key) in result.fitted]
-    folds = []
-    for key in progress(keys, "Explaining"):
-        rows = cohort.subjects.get_indexer(tests.get_group(key))
-        parts = contributions(result.fitted[(model, *key)], cohort[rows], steps)
-        folds.append(_Fold(parts, _modality_weights(parts)))
-    return folds
+    return tuple(FoldShares(fold.repeat, fold.explain(fold.fitted.network_, steps)) for fold in held_out(result, model))
 
 
-def _modality_weights(parts: dict[str, Contribution]) -> dict[str, float]:
-    """Shares of the modalities, negative ones counted as 0, summing to 1 (or all 0 when nothing varies)."""
-    positive = {name: max(part.total, 0.0) for name, part in parts.items()}
-    total = sum(positive.values())
-    return {name: value / total if total > 0 else 0.0 for name, value in positive.items()}
+@dataclass(frozen=True, eq=False)
+class FoldShares:
+    """Contributions in one fold, by modality, and on which scale regions of all modalities compare."""
+
+    repeat: int
+    parts: dict[str, Contribution]
+
+    @cached_property
+    def weight(self) -> dict[str, float]:
+        """Shares of the modalities, negative ones counted as 0, summing to 1 (or all 0 when nothing varies)."""
+        positive = {name: max(part.total, 0.0) for name, part in self.parts.items()}
+        total = sum(positive.values())
+        return {name: value / total if total > 0 else 0.0 for name, value in positive.items()}
 
 
-def _share(part: Contribution) -> np.ndarray:
-    return part.by_region() / max(part.magnitude, np.finfo(float).tiny)
-
-
-def _signed_share(part: Contribution) -> np.ndarray:
-    return np.abs(part.edge) * part.direction / max(part.magnitude, np.finfo(float).tiny)
+def stacked(folds: Sequence[FoldShares]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Shares of the regions within their modality, (K, R), and weights of the modalities, (K,), over K folds."""
+    names = list(folds[0].parts)
+    shares = {name: np.stack([fold.parts[name].region_share() for fold in folds]) for name in names}
+    return shares, {name: np.array([fold.weight[name] for fold in folds]) for name in names}
 
 
 def _region_table(signal: Signal, modality: str, shares: np.ndarray, weights: np.ndarray) -> pd.DataFrame:
     values = shares * weights[:, None]  # (K, R)
     columns = {"region": signal.names, "modality": modality, "mean": values.mean(0), "sd": _sd(values)}
-    return pd.DataFrame({**columns, "stability": top_share(shares, TOP)}).join(_places(signal))
-
-
-def _agreement(shares: dict[str, np.ndarray], weights: dict[str, np.ndarray]) -> dict[str, float]:
-    """Both measures of stability, a modality counting as much as it contributes."""
-    parts = np.array([weight.mean() for weight in weights.values()])
-    parts = parts / parts.sum() if parts.sum() > 0 else np.full(len(parts), 1 / len(parts))
-    measures = {"icc": fold_icc, "rank_stability": rank_stability}
-    return {key: float(parts @ [measure(v) for v in shares.values()]) for key, measure in measures.items()}
+    return pd.DataFrame({**columns, "stability": top_share(shares, TOP)}).join(places_of(signal))
 
 
 def _edge_table(signal: Signal, signed: np.ndarray) -> pd.DataFrame:
-    names, place = np.array(signal.names, dtype=object), _places(signal)[["x", "y", "z"]].to_numpy()
+    names, place = np.array(signal.names, dtype=object), places_of(signal)[["x", "y", "z"]].to_numpy()
     a, b = np.triu_indices(len(names), 1)
     used = (signed[:, a, b] != 0).any(0)
     a, b = a[used], b[used]
@@ -207,7 +177,7 @@ def _sd(values: np.ndarray) -> np.ndarray:
     return values.std(0, ddof=1) if len(values) > 1 else np.zeros(values.shape[1:])
 
 
-def _places(signal: Signal) -> pd.DataFrame:
+def places_of(signal: Signal) -> pd.DataFrame:
     """Network, hemisphere and centre of each region; empty and NaN without an atlas."""
     if signal.atlas is not None:
         return signal.atlas.regions[PLACE].reset_index(drop=True)
@@ -215,7 +185,7 @@ def _places(signal: Signal) -> pd.DataFrame:
     return pd.DataFrame({"network": [""] * n, "hemisphere": [""] * n} | {axis: np.full(n, np.nan) for axis in "xyz"})
 
 
-def _ranked(table: pd.DataFrame, model: str) -> pd.DataFrame:
+def ranked(table: pd.DataFrame, model: str) -> pd.DataFrame:
     """The largest absolute value first."""
     table = table.sort_values("mean", key=np.abs, ascending=False, kind="stable", ignore_index=True)
     return table.assign(model=model, rank=np.arange(1, len(table) + 1))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
 from scipy.stats import rankdata
 
 from graphfuse._check import check_finite, check_range, check_shape
+
+UNSTABLE = 0.4  # intraclass correlation; below it is called poor (Cicchetti 1994)
 
 
 def rank_stability(per_fold: np.ndarray) -> float:
@@ -81,6 +84,27 @@ def top_share(per_fold: np.ndarray, k: int = 10) -> np.ndarray:
     check_range("k", k, 1)
     place = np.argsort(np.argsort(-per_fold, axis=1, kind="stable"), axis=1, kind="stable")
     return ((place < k) & (per_fold > 0)).mean(0)
+
+
+def fold_agreement(shares: Mapping[str, np.ndarray], weights: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Both measures over K folds (or seeds, or repeats), a modality counting as much as it contributes.
+
+    Parameters
+    ----------
+    shares : mapping of modality to array (K, R)
+        Importance of each region within its modality.
+    weights : mapping of modality to array (K,)
+        What the modality contributes.
+
+    Returns
+    -------
+    dict
+        ``icc`` (`fold_icc`) and ``rank_stability``.
+    """
+    parts = np.array([weight.mean() for weight in weights.values()])
+    parts = parts / parts.sum() if parts.sum() > 0 else np.full(len(parts), 1 / len(parts))
+    measures = {"icc": fold_icc, "rank_stability": rank_stability}
+    return {key: float(parts @ [measure(v) for v in shares.values()]) for key, measure in measures.items()}
 
 
 def _checked(per_fold: np.ndarray) -> np.ndarray:

@@ -48,6 +48,7 @@ def brain(result: CrossValidation, importance: pd.DataFrame | None, edges: pd.Da
         "table": region_table(own),
         "agreement": agreement,
         "unstable": unstable,
+        "trust": trust(result, model),
         "pictures": _pictures(own, edges),
         "view": _view(own, edges),
     }
@@ -81,6 +82,42 @@ def stability(importance: pd.DataFrame) -> tuple[str, bool]:
     share = float(importance["stability"].head(STABLE).mean())
     text = f"The {STABLE} leading regions lead, on average, in {share:.0%} of the folds."
     return text, share < UNSTABLE
+
+
+def trust(result: CrossValidation, model: str) -> dict | None:
+    """Whether this importance can be trusted: a table of checks and the curves of faithfulness; None without models."""
+    if not any(name == model and isinstance(fitted, FusionClassifier) for (name, *_), fitted in result.fitted.items()):
+        return None
+    checks = explain.importance_checks(result, model)
+    return {"table": check_table(checks.table), "picture": _curves(checks.curves)}
+
+
+def check_table(checks: pd.DataFrame) -> Table:
+    """One row a check: what came out, what was asked, and what it says."""
+    shown = checks.assign(
+        value=[Cell(decimal(row.value), row.detail) for row in checks.itertuples()],
+        verdict=["pass" if passed else "doubt" for passed in checks["passed"]],
+        meaning=[
+            Cell(row.meaning if row.passed else f"Not shown: {row.meaning[0].lower()}{row.meaning[1:]}")
+            for row in checks.itertuples()
+        ],
+    )
+    headings = {"check": "Check", "verdict": "Verdict", "value": "Found", "bar": "Asked", "meaning": "What it says"}
+    doubts = [i for i, passed in enumerate(checks["passed"]) if not passed]
+    return make_table(shown, "Checks of the importance", headings, strong=doubts)
+
+
+def _curves(curves: pd.DataFrame | None) -> Picture | str | None:
+    if curves is None:
+        return None
+    last = curves.iloc[-1]
+    alt = (
+        f"Drop of the AUC without the {last['k']:.0f} most important regions {decimal(last['important'])}, "
+        f"without as many random ones {decimal(last['random'])}, without the least important ones "
+        f"{decimal(last['least'])}."
+    )
+    caption = "What the model loses on test subjects when regions are taken away; no model is fitted again."
+    return draw(lambda: plot.plot_faithfulness(curves), alt, caption)
 
 
 def _computed(result: CrossValidation, importance, edges) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:

@@ -94,6 +94,7 @@ def _scores(result: CrossValidation) -> dict:
             "Calibration: share of the class against the predicted probability; the diagonal is perfect.",
             "Calibration on test subjects.",
         ),
+        "calibration_table": scores.calibration_table(result),
         "sites": scores.site_table(result),
         "site_picture": _site_picture(result),
         "time": scores.time_table(result),

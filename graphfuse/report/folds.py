@@ -4,23 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from graphfuse.evaluate.declaration import SCOPES
 from graphfuse.evaluate.result import CrossValidation
-from graphfuse.report.answer import transductive
+from graphfuse.evaluate.splits import Splits
 from graphfuse.report.tables import Table, make_table
-
-# What a step learns from, inside one fold; the same for every model.
-STEPS = (
-    ("Labels", "training subjects; those of test subjects are not in what a model gets"),
-    ("Standardising a series, correlation", "the subject's own scan, nobody else's"),
-    ("Scaler, imputer, principal components", "training subjects"),
-    ("Tangent reference (mean covariance)", "training subjects"),
-    ("Ridge strength", "training subjects, by leave-one-out error"),
-    ("Early stopping, choice of the epoch", "an inner split of the training subjects"),
-    ("Calibration", "training subjects"),
-    ("Edges of a population graph", "training subjects; each test subject is attached alone"),
-    ("Choice of columns to withhold", "training subjects and their labels"),
-    ("Scores, ROC, calibration picture", "test subjects, once, after all predictions were made"),
-)
 
 
 def folds(result: CrossValidation) -> dict:
@@ -33,7 +20,8 @@ def folds(result: CrossValidation) -> dict:
         "leave_site_out": splits.leave_site_out,
         "count": len(result.fold_keys),
         "leaks": leaks(result),
-        "steps": steps(transductive(result)),
+        "steps": steps(result),
+        "tried": tried(result),
     }
 
 
@@ -46,20 +34,34 @@ def leaks(result: CrossValidation) -> Table | None:
     return make_table(counts, "Columns withheld from every model", {"column": "Column", "folds": "Folds"})
 
 
-def steps(transductive_models: list[str]) -> Table:
-    """The static table of who is used for what; transductive models by name."""
-    rows = list(STEPS)
-    if transductive_models:
-        names = ", ".join(transductive_models)
-        rows.append((f"Graph and weights of {names}", "training subjects, and the features of test subjects"))
-    frame = pd.DataFrame(rows, columns=["Step", "Fitted on"])
-    return make_table(frame, "What each step of a fold uses", strong=[len(STEPS)] if transductive_models else [])
+def steps(result: CrossValidation) -> Table | None:
+    """What each fitted step declares: the same steps of a model in all folds are one row."""
+    if not len(result.steps):
+        return None
+    frame = result.steps.drop(columns="tried")
+    frame = frame.assign(step=frame["step"].str.removeprefix("model.").replace("model", "the model"))
+    headings = {"model": "Model", "step": "Step", "kind": "Kind", "data": "Data", "labels": "Labels"}
+    wide = frame["data"] == SCOPES["features"]
+    return make_table(
+        frame,
+        "What each fitted step declares to have used",
+        headings | {"phenotypes": "Phenotypes"},
+        list(frame.index[wide]),
+    )
+
+
+def tried(result: CrossValidation) -> list[tuple[str, int]]:
+    """Models that chose among settings inside their training subjects, and among how many at most."""
+    most = result.steps.groupby("model", sort=False)["tried"].max()
+    return [(str(name), int(count)) for name, count in most.items() if count > 1]
 
 
 def _kind(result: CrossValidation) -> str:
     splits = result.splits
     if splits.leave_site_out:
         return f"Leave-one-site-out: {len(result.fold_keys)} folds, each tests all subjects of one site."
+    if not isinstance(splits, Splits):
+        return f"{len(result.fold_keys)} splits that were given; nobody's person or family stands on both sides of one."
     times = "" if splits.repeats == 1 else f", dealt {splits.repeats} times anew"
     return f"Shuffled {splits.folds}-fold cross-validation{times}."
 
@@ -68,6 +70,8 @@ def _rule(result: CrossValidation) -> str:
     splits = result.splits
     if splits.leave_site_out:
         return "A site that holds one class has no AUC and is left out of its mean."
+    if not isinstance(splits, Splits):
+        return ""
     strata = "class and site" if splits.by == "site" and result.cohort.site else "class"
     return f"Stratified by {strata}; whole groups are dealt to the folds."
 

@@ -62,14 +62,30 @@ def site_table(result: CrossValidation) -> Table | None:
     if result.cohort.site is None:
         return None
     names = site_models(result)
-    sites = result.by_site(METRIC)
-    hidden = sites["subjects"] < SMALL
-    frame = sites[names].map(lambda value: Cell(decimal(value, 2)))
-    frame[hidden] = DASH
-    counts = [_site_count(int(n)) for n in sites["subjects"]]
-    frame.insert(0, "subjects", pd.Series(counts, index=frame.index, dtype=object))
+    tests = result.site_tests()
+    tests = tests[tests["model"].isin(names)]
+    sizes = tests.groupby("site")["n"].first().sort_index()
+    cells = {(row.site, row.model): _site_cell(row) for row in tests.itertuples()}
+    frame = pd.DataFrame({name: [cells[site, name] for site in sizes.index] for name in names})
+    frame.insert(0, "subjects", pd.Series([_site_count(int(n)) for n in sizes], dtype=object))
+    frame.insert(0, "site", sizes.index)
     headings = {"site": "Site", "subjects": "Subjects"} | {name: name for name in names}
-    return make_table(frame.rename_axis("site").reset_index(), "AUC by site, test subjects only", headings)
+    return make_table(frame, "AUC by site, test subjects only; p against chance, adjusted over sites", headings)
+
+
+def _site_cell(row) -> Cell:
+    """AUC with its adjusted p, or why there is none."""
+    if row.n < SMALL:
+        return DASH
+    return Cell(decimal(row.auc, 2), row.note or p_text(row.p_fdr))
+
+
+def calibration_table(result: CrossValidation) -> Table:
+    """Brier score and calibration error of all test subjects together."""
+    table = result.calibration()
+    frame = table.assign(**{name: table[name].map(lambda value: Cell(decimal(value))) for name in table.columns[1:]})
+    headings = {"model": "Model", "brier": "Brier", "ece": "Calibration error", "ece_calibrated": "If calibrated"}
+    return make_table(frame, "Calibration of the test subjects, folds together", headings)
 
 
 def site_models(result: CrossValidation) -> list[str]:

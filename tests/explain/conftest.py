@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -53,3 +55,33 @@ def fitted(cohort) -> gf.FusionClassifier:
 @pytest.fixture(scope="session")
 def result(cohort) -> gf.CrossValidation:
     return gf.cross_validate({"toy": toy_model()}, cohort, gf.Splits(folds=4), baselines="none")
+
+
+def wide_cohort(n: int = 120, effect: float = 1.5, seed: int = 0) -> gf.Cohort:
+    """Thirty regions, so that random ones say something; the ten edges among the first five carry the class."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % 2
+    half = rng.standard_normal((n, 30, 30))
+    fmri = (half + half.transpose(0, 2, 1)) / 2
+    fmri[:, :5, :5] += effect * (y - 0.5)[:, None, None]
+    labels = pd.DataFrame({"dx": np.array(["control", "patient"], object)[y]}, index=[f"s{i:03d}" for i in range(n)])
+    signals = {"fmri": gf.Signal.pack("connectivity", list(np.tanh(fmri / 2)))}
+    return gf.Cohort(labels, signals, "dx", ("control", "patient"))
+
+
+def wide_result(cohort: gf.Cohort) -> gf.CrossValidation:
+    model = gf.FusionClassifier(hidden=(8,), width=8, learning_rate=1e-2, members=2)
+    return gf.cross_validate({"wide": model}, cohort, gf.Splits(folds=3), baselines="none")
+
+
+@pytest.fixture(scope="session")
+def wide() -> gf.CrossValidation:
+    return wide_result(wide_cohort())
+
+
+@pytest.fixture(scope="session")
+def wide_nothing() -> gf.CrossValidation:
+    """The same people with permuted labels."""
+    cohort = wide_cohort()
+    labels = np.random.default_rng(1).permutation(cohort.phenotypes["dx"])
+    return wide_result(replace(cohort, phenotypes=cohort.phenotypes.assign(dx=labels)))

@@ -36,10 +36,11 @@ def test_score_change_is_the_log_odds_less_those_of_the_empty_brain(fitted, coho
 def test_equals_captum_on_features_and_edges_together(cohort, conv):
     captum = pytest.importorskip("captum.attr")
     views = {"fmri": gf.FunctionalGraph(sparsify=gf.TopDensity(0.4))}
-    model = gf.FusionClassifier(views, "add", conv=conv, hidden=(6,), width=4, epochs=5, readout="mean").fit(
+    model = gf.FusionClassifier(views, "add", conv=conv, hidden=(6,), width=4, epochs=5, readout="mean", members=1).fit(
         cohort[:90]
     )
-    graphs = model.graphs(cohort[90:])["fmri"]
+    held_out = cohort[90:94]
+    graphs = model.graphs(held_out)["fmri"]
 
     def score(x, weight):
         n = len(x)
@@ -53,11 +54,15 @@ def test_equals_captum_on_features_and_edges_together(cohort, conv):
         return logits[:, 1] - logits[:, 0]
 
     inputs = (graphs.x, graphs.adjacency.to_dense())
-    wanted = captum.IntegratedGradients(score).attribute(inputs, n_steps=400, method="gausslegendre")
-    got = integrated_gradients(model, cohort[90:], steps=400)["fmri"]
+    wanted = captum.IntegratedGradients(score).attribute(inputs, n_steps=1200, method="gausslegendre")
+    got = integrated_gradients(model, held_out, steps=1200)["fmri"]
     for ours, theirs in zip(got, wanted, strict=True):
-        # ReLU kinks: two rules of 400 points agree to a hundredth of the largest
-        np.testing.assert_allclose(ours, theirs.detach().numpy(), atol=1e-2 * float(theirs.abs().max()))
+        # A ReLU kink on the path costs any rule an error of first order in the step, at single entries: up to .006 of
+        # the largest at 400 points, .0045 at 1200, .0005 at 4000, which takes half a minute. So the largest error keeps
+        # its wide bound, and the mean one, which a kink hardly moves (.0003), has a tight one.
+        error, size = np.abs(ours - theirs.detach().numpy()), float(theirs.abs().max())
+        assert error.mean() < 1e-3 * size
+        assert error.max() < 1e-2 * size
 
 
 def test_without_edges_only_features_count(cohort):

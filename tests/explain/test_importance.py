@@ -8,7 +8,7 @@ import pytest
 
 import graphfuse as gf
 from graphfuse.errors import GraphFuseWarning, InvalidOption
-from graphfuse.explain import contributions, edge_importance, network_importance, region_importance
+from graphfuse.explain import contributions, edge_importance, importance_checks, network_importance, region_importance
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +133,28 @@ def test_with_permuted_labels_no_region_leads():
     phenotypes = simulation.cohort.phenotypes.copy()
     phenotypes["diagnosis"] = np.random.default_rng(0).permutation(phenotypes["diagnosis"])
     assert _precision_at_10(simulation, replace(simulation.cohort, phenotypes=phenotypes)) <= 0.4
+
+
+@pytest.fixture(scope="module")
+def large():
+    simulation = gf.simulate_cohort(400, auc=0.8, modalities=("fmri",), seed=0)
+    model = gf.FusionClassifier(members=2)
+    return simulation, gf.cross_validate(model, simulation.cohort, gf.Splits(folds=3), baselines="none")
+
+
+@pytest.mark.slow
+def test_of_400_people_the_first_twelve_edges_are_planted(large):
+    simulation, result = large
+    planted = set(map(frozenset, simulation.planted_edges[["region_a", "region_b"]].to_numpy()))  # 45 of 4950
+    first = map(frozenset, edge_importance(result).head(12)[["region_a", "region_b"]].to_numpy())
+    assert np.mean([edge in planted for edge in first]) >= 0.8
+
+
+@pytest.mark.slow
+def test_of_400_people_every_check_passes(large):
+    table = importance_checks(large[1]).table.set_index("check")
+    assert table.loc["random weights", "value"] < 0.2
+    assert table.loc[["stability over folds", "random weights", "faithfulness"], "passed"].all()
 
 
 def _precision_at_10(simulation, cohort) -> float:

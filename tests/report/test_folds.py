@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from graphfuse.evaluate.splits import Splits
-from graphfuse.report.folds import folds, leaks, steps
+from graphfuse.report.folds import folds, leaks, steps, tried
 
 
 def test_sizes_are_those_of_the_folds(result):
@@ -17,9 +17,17 @@ def test_withheld_columns_with_their_folds(result):
     assert leaks(replace(result, leaks=result.leaks.iloc[:0])) is None
 
 
-def test_transductive_models_stand_in_the_table_of_steps():
-    assert len(steps(["p"]).rows) == len(steps([]).rows) + 1
-    assert "features of test subjects" in steps(["p"]).rows[-1][1].text
+def test_every_step_says_what_it_used_and_what_saw_test_features_is_marked(result):
+    table = steps(result)
+    assert len(table.rows) == len(result.steps)
+    marked = [[cell.text for cell in table.rows[i]] for i in table.strong]
+    assert {row[0] for row in marked} == {"population-transductive"}
+    assert all("features of unlabelled test subjects" in row[3] for row in marked)
+    assert steps(replace(result, steps=result.steps.iloc[:0])) is None
+
+
+def test_how_many_settings_were_tried_is_said(result):
+    assert tried(result) == [("ridge", 9)]
 
 
 def test_leave_site_out_says_so(result):
