@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
+from io import BytesIO
 from pathlib import Path
+from traceback import extract_tb
 from typing import Annotated
 
 import typer
 
-from graphfuse.errors import GraphFuseError
+from graphfuse._check import check_option
+from graphfuse._files import make_folder
+from graphfuse.errors import GraphFuseError, InvalidOption
 
 app = typer.Typer(
     help="From brain data to graphs, and from graphs to honest diagnoses.",
@@ -34,6 +39,17 @@ def main() -> None:
         who = f" (subject {error.subject})" if error.subject else ""
         print(f"error: {' '.join(str(error).split())}{who}", file=sys.stderr)
         raise SystemExit(2) from None
+    except Exception as error:  # a fault of ours: a traceback would show the user's paths and subjects
+        if os.environ.get("GRAPHFUSE_DEBUG"):
+            raise
+        at = extract_tb(error.__traceback__)[-1]
+        place = f"{Path(at.filename).name}:{at.lineno}"
+        print(
+            f"error: an unexpected {type(error).__name__} in {place}, which is a fault of graphfuse; please report it. "
+            "GRAPHFUSE_DEBUG=1 shows all of it, and perhaps your paths and subjects.",
+            file=sys.stderr,
+        )
+        raise SystemExit(70) from None
 
 
 @app.command()
@@ -78,7 +94,7 @@ def check(
         _print_columns("Columns that give the class away; no model is shown them", columns, "leak")
         _print_columns("Confounds; compare every model with these alone", columns, "confound")
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
         tables = {"exclusions": cohort.exclusions, "masked": masked, "columns": columns}
         for name, table in tables.items():
             if table is not None:
@@ -106,7 +122,7 @@ def evaluate(
     from graphfuse.evaluate.splits import Splits
 
     cohort = _read(manifest, root, strict)
-    chosen = models_by_name(cohort, [name.strip() for name in models.split(",") if name.strip()])
+    chosen = models_by_name(cohort, _names(models))
     splits = Splits(folds=folds, repeats=repeats, leave_site_out=leave_site_out, random_state=seed)
     result = cross_validate(chosen, cohort, splits, baselines="none", n_jobs=jobs, out=out)
     arguments = {"manifest": str(manifest.resolve()), "root": str(root.resolve()) if root else None, "models": models,
@@ -119,16 +135,48 @@ def evaluate(
 
 
 @app.command()
+def audit(
+    target: Annotated[Path, typer.Argument(help="cohort.toml, or a folder that `evaluate` has written.")],
+    models: Annotated[str | None, typer.Option(help="Names; default: those of the folder, else `default`.")] = None,
+    pipeline: Annotated[str | None, typer.Option(help="Your own code, FILE.py:NAME, instead of models.")] = None,
+    permutations: Annotated[int, typer.Option(help="Fits under permuted labels a model.")] = 10,
+    jobs: Annotated[int, typer.Option(help="Processes.")] = 1,
+    seed: int = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder for audit.tsv, columns.tsv and pairs.tsv.")] = None,
+    root: Root = None,
+) -> None:
+    """Try to make models, or your own pipeline, cheat on a cohort; exit code 3 when one can, 1 when in doubt."""
+    from graphfuse.audit import run_audit
+    from graphfuse.evaluate.models import models_by_name
+    from graphfuse.evaluate.run_folder import write_table
+
+    cohort, splits, names = _audited(target, root, models)
+    pipelines = {pipeline: _load_object(pipeline)} if pipeline else models_by_name(cohort, names)
+    found = run_audit(pipelines, cohort, splits, permutations=permutations, n_jobs=jobs, random_state=seed)
+    print(found)
+    if out is not None:
+        make_folder(out)
+        for name, table in {"audit": found.table, "columns": found.columns, "pairs": found.pairs}.items():
+            write_table(table, out / f"{name}.tsv")
+    raise typer.Exit({"pass": 0, "doubt": 1, "leak": 3}[found.verdict])
+
+
+@app.command()
 def explain(folder: Annotated[Path, typer.Argument(help="A folder that `evaluate` has written.")]) -> None:
     """Write importance.tsv, edges.tsv, a glass brain and an interactive view of a finished evaluation."""
     from graphfuse import plot
-    from graphfuse.evaluate.store import write_whole
+    from graphfuse._files import write_whole
     from graphfuse.report.pictures import view
 
     result, _ = _finished(folder)
     importance, edges = _explained(result, folder)
-    plot.plot_importance(importance).savefig(folder / "importance.png", dpi=150)
-    plot.plot_connectome(edges).savefig(folder / "connectome.png", dpi=150)
+    for name, figure in {
+        "importance": plot.plot_importance(importance),
+        "connectome": plot.plot_connectome(edges),
+    }.items():
+        picture = BytesIO()
+        figure.savefig(picture, dpi=150, format="png")
+        write_whole(folder / f"{name}.png", picture.getvalue())
     page = view(lambda: plot.view_connectome(edges), "Connectome")  # loads nothing from the network
     write_whole(folder / "connectome.html", getattr(page, "page", page).encode())
     print(importance.head(20).to_string(index=False))
@@ -146,7 +194,12 @@ def fit(
     manifest: Manifest,
     out: Annotated[Path, typer.Option(help="Model file to write.")],
     model: Annotated[str, typer.Option(help="Name of one model.")] = "fusion",
-    include_cohort: Annotated[bool, typer.Option("--include-cohort")] = False,
+    include_cohort: Annotated[
+        bool, typer.Option("--include-cohort", help="Put the features of all subjects into a population model.")
+    ] = False,
+    prototypes: Annotated[
+        int | None, typer.Option(help="Make the nodes of a population model means of so many people, 10 at least.")
+    ] = None,
     root: Root = None,
     strict: Strict = False,
 ) -> None:
@@ -158,7 +211,7 @@ def fit(
     cohort = _read(manifest, root, strict)
     chosen = models_by_name(cohort, [model])[model]
     fitted = chosen.fit(cohort.blind(drop=withheld(cohort)), cohort.y)
-    save_model(fitted, out, include_cohort=include_cohort)
+    save_model(fitted, out, include_cohort=include_cohort, prototype_size=prototypes)
     print(f"{model} of {len(cohort)} subjects in {out}")
     _leave(cohort)
 
@@ -190,10 +243,12 @@ def predict(
 @app.command()
 def inspect(model: Annotated[Path, typer.Argument(help="A file that `fit` has written.")]) -> None:
     """List everything that a model file holds."""
-    from graphfuse.estimators.saving import inspect_model
+    from graphfuse.estimators.inspection import inspect_model
 
-    for name, value in inspect_model(model).items():
+    table = inspect_model(model)
+    for name, value in table.attrs.items():
         print(f"{name}: {value}")
+    print(table.to_string(index=False))
 
 
 @app.command()
@@ -208,6 +263,31 @@ def _read(manifest: Path, root: Path | None, strict: bool, labels: bool = True):
     from graphfuse.read import read_cohort
 
     return read_cohort(manifest, root=root, strict=strict, labels=labels)
+
+
+def _audited(target: Path, root: Path | None, models: str | None):
+    """Cohort, splits and names of models: of a manifest, or of a folder that `evaluate` has finished."""
+    if not target.is_dir():
+        return _read(target, root, False), None, _names(models or "default")
+    result, arguments = _finished(target)
+    return result.cohort, result.splits, _names(models or arguments["models"])
+
+
+def _names(models: str) -> list[str]:
+    return [name.strip() for name in models.split(",") if name.strip()]
+
+
+def _load_object(place: str):
+    """The object that ``FILE.py:NAME`` names; the user's own code is run, because he asks for it."""
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    file, _, name = place.rpartition(":")
+    if not Path(file).is_file() or not file.endswith(".py"):
+        raise InvalidOption(f"--pipeline must be FILE.py:NAME with an existing file; got {place!r}.")
+    spec = spec_from_file_location("pipeline", file)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return getattr(module, check_option("the name in --pipeline", name, vars(module)))
 
 
 def _finished(folder: Path):
@@ -236,6 +316,14 @@ def _explained(result, folder: Path):
     write_table(importance, folder / "importance.tsv")
     write_table(edges, folder / "edges.tsv")
     return importance, edges
+
+
+def _save_picture(figure, path: Path) -> None:
+    from graphfuse._files import write_whole
+
+    content = BytesIO()
+    figure.savefig(content, dpi=150, format="png")
+    write_whole(path, content.getvalue())
 
 
 def _print_counts(title: str, values) -> None:

@@ -44,11 +44,8 @@ print(result.table()["auc"].to_string())
 # %%
 importance = gf.region_importance(result)
 planted = [(row.modality, row.region) in truth for row in importance.itertuples()]
-importance.assign(planted=planted)[["rank", "modality", "region", "mean", "sd", "stability", "planted"]].head(14).round(
-    3
-)
-
-# %%
+table = importance.assign(planted=planted)[["rank", "modality", "region", "mean", "sd", "stability", "planted"]]
+print(table.head(14).round(3).to_string(index=False))
 gf.plot_importance(importance)
 
 # %% [markdown]
@@ -87,7 +84,6 @@ null = gf.cross_validate(gf.FusionClassifier(), nothing, gf.Splits(folds=4), bas
 null_importance = gf.region_importance(null)
 
 
-# %%
 def summary(result, table) -> dict:
     """What tells a finding from noise."""
     names = list(zip(table["modality"], table["region"], strict=True))
@@ -103,3 +99,17 @@ def summary(result, table) -> dict:
 rows = {"labels": summary(result, importance), "permuted labels": summary(null, null_importance)}
 comparison = pd.DataFrame(rows).T
 comparison.round(2)
+
+# %% [markdown]
+# ## Can this be trusted?
+#
+# Four questions. Do models of other people, and networks of other seeds, name the same regions (intraclass
+# correlation; below .4 is poor)? Does a network with random weights, which learned nothing, name *other* regions? And
+# does the model lose its AUC when the leading regions are taken from the test people, more than with as many random
+# ones? The same four on permuted labels show that the checks can fail.
+
+# %%
+checks, null_checks = gf.importance_checks(result), gf.importance_checks(null)
+both = pd.concat({"labels": checks.table, "permuted labels": null_checks.table})
+print(both[["check", "value", "bar", "passed"]].round(3).to_string())
+gf.plot_faithfulness(checks.curves)

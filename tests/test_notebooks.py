@@ -39,10 +39,18 @@ assert first["labels"] >= 8 and first["permuted labels"] <= 4
 assert icc["permuted labels"] < 0.4 < icc["labels"]
 assert hits >= 15
 """,
+    "04_audit": """
+leaky, honest = accuracy.values()
+assert leaky > 0.75 and abs(honest - 0.5) < 0.1
+worst = audit.table.groupby("about")["verdict"].first()
+assert audit.verdict == "leak" and worst["selects before the split"] == "leak"
+assert set(audit.table.loc[audit.table["about"] == "selects inside the fold", "verdict"]) == {"pass"}
+assert abs(result.scores.set_index("metric").loc["auc", "mean"] - 0.5) < 0.1
+""",
 }
 
 
-def test_there_are_three_notebooks_with_a_claim_each():
+def test_there_are_four_notebooks_with_a_claim_each():
     assert sorted(CLAIMS) == STEMS
 
 
