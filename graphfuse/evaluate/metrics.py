@@ -133,7 +133,7 @@ def fold_scores(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFra
     NonFinite
         A probability that is NaN or infinite.
     """
-    columns = _checked_columns(predictions, classes, ("model", "repeat", "fold", "subject", "y_true"))
+    columns = check_predictions(predictions, classes, ("model", "repeat", "fold", "subject", "y_true"))
     rows = []
     total = predictions.groupby(["model", "repeat"])["subject"].size()
     for (model, repeat, fold), part in predictions.groupby(["model", "repeat", "fold"], sort=False):
@@ -190,7 +190,7 @@ def calibration_table(
     Brocker & Smith 2007, doi:10.1175/WAF993.1 (consistency resampling)
     """
     check_range("draws", draws, 1)
-    columns = _checked_columns(predictions, classes, ("model", "repeat", "y_true"))
+    columns = check_predictions(predictions, classes, ("model", "repeat", "y_true"))
     rng, rows = np.random.default_rng(random_state), []
     for (model, _), part in predictions.groupby(["model", "repeat"], sort=False):
         y_true = pd.Categorical(part["y_true"], categories=list(classes)).codes.astype(np.int64)
@@ -217,8 +217,8 @@ def _checked(y_true: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return y_true, check_probabilities(p)
 
 
-def _checked_columns(predictions: pd.DataFrame, classes: Sequence[str], needed: Sequence[str]) -> list[str]:
-    """Names of the columns of probabilities, once every column is there and holds what it must."""
+def check_predictions(predictions: pd.DataFrame, classes: Sequence[str], needed: Sequence[str]) -> list[str]:
+    """Names of the C columns of probabilities, once these and the `needed` ones are there and hold what they must."""
     columns = [f"p_{name}" for name in classes]
     for column in (*needed, *columns):
         check_option("a column of the predictions", column, list(predictions.columns))

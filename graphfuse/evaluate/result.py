@@ -14,7 +14,7 @@ from graphfuse.evaluate.declaration import COLUMNS
 from graphfuse.evaluate.metrics import METRICS, calibration_table, fold_scores
 from graphfuse.evaluate.models import inner
 from graphfuse.evaluate.sites import site_table
-from graphfuse.evaluate.splits import Splits
+from graphfuse.evaluate.splits import GivenSplits, Splits
 from graphfuse.evaluate.statistics import compare, summarise
 
 SMALLER_IS_BETTER = ("brier",)
@@ -74,7 +74,10 @@ class CrossValidation:
     @cached_property
     def fold_scores(self) -> pd.DataFrame:
         """Every metric in every fold: model, repeat, fold, n_train, n_test, metric, value."""
-        return fold_scores(self.predictions, self.cohort.classes)
+        scores = fold_scores(self.predictions, self.cohort.classes)
+        if isinstance(self.splits, GivenSplits):  # a fold may leave people out of both sets
+            scores["n_train"] = scores["fold"].map(lambda fold: len(self.splits.pairs[fold][0]))
+        return scores
 
     @cached_property
     def scores(self) -> pd.DataFrame:

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import mannwhitneyu
 
-from graphfuse._check import check_option
 from graphfuse.errors import InvalidOption
+from graphfuse.evaluate.metrics import check_predictions
 from graphfuse.evaluate.statistics import benjamini_hochberg
 
 FEW_AT_SITE = 10
@@ -41,15 +41,15 @@ def site_table(predictions: pd.DataFrame, sites: pd.Series, classes: Sequence[st
     Raises
     ------
     InvalidOption
-        A subject without a site, or a column that is missing.
+        A subject without a site, a column that is missing, a name that is not a class, or a p outside [0, 1].
+    NonFinite
+        A probability that is NaN or infinite.
 
     References
     ----------
     Mann & Whitney 1947, doi:10.1214/aoms/1177730491; Benjamini & Hochberg 1995
     """
-    score = f"p_{classes[-1]}"
-    for column in ("model", "subject", "y_true", score):
-        check_option("a column of the predictions", column, list(predictions.columns))
+    score = check_predictions(predictions, classes, ("model", "subject", "y_true"))[-1]
     people = predictions.groupby(["model", "subject"], sort=False).agg(y=("y_true", "first"), p=(score, "mean"))
     people["site"] = people.index.get_level_values("subject").map(sites)
     if people["site"].isna().any():

@@ -84,11 +84,12 @@ class Splits:
         """The splits as they are written to ``folds.tsv``: repeat, fold, subject, role (train or test)."""
         parts = []
         per_repeat = self.get_n_splits(cohort) // self.repeats
-        for i, (_, test) in enumerate(self.split(cohort, y, groups)):
-            role = np.full(len(cohort), "train", dtype=object)
-            role[test] = "test"
+        for i, (train, test) in enumerate(self.split(cohort, y, groups)):
+            role = np.full(len(cohort), None, dtype=object)  # given splits may leave people out
+            role[train], role[test] = "train", "test"
             place = {"repeat": i // per_repeat, "fold": i % per_repeat}
-            parts.append(pd.DataFrame({**place, "subject": np.asarray(cohort.subjects), "role": role}))
+            part = pd.DataFrame({**place, "subject": np.asarray(cohort.subjects), "role": role})
+            parts.append(part[part["role"].notna()])
         return pd.concat(parts, ignore_index=True)
 
     def _assign(self, cohort: Cohort, y: np.ndarray, groups: np.ndarray) -> Iterator[np.ndarray]:
@@ -119,6 +120,8 @@ class GivenSplits:
         A person, a family or a scan stands on both sides of a split.
     SingleClassFold
         A training set holds one class.
+    InvalidOption
+        Rows that the cohort does not have, or a test set of nobody.
     """
 
     pairs: tuple[tuple[np.ndarray, np.ndarray], ...]
@@ -132,8 +135,10 @@ class GivenSplits:
         """Draw the splits of `splitter` for this cohort; groups are handed over."""
         pairs = draw(splitter, cohort)
         for train, test in pairs:
-            check_apart(cohort.groups, train, test)
+            _check_rows("train", train, len(cohort))
             _check_training(cohort.y, train)
+            _check_rows("test", test, len(cohort))
+            check_apart(cohort.groups, train, test)
         return cls(pairs)
 
     def __repr__(self) -> str:
@@ -162,6 +167,17 @@ def draw(splitter, cohort: Cohort) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
         warnings.filterwarnings("ignore", "The groups parameter is ignored")
         drawn = splitter.split(cohort, cohort.y, cohort.groups) if hasattr(splitter, "split") else splitter
         return tuple((np.asarray(train), np.asarray(test)) for train, test in drawn)
+
+
+def _check_rows(name: str, rows: np.ndarray, n: int) -> None:
+    """One set of a split holds numbers of rows, each once, of a cohort of n."""
+    check_shape(name, rows, (None,))
+    if not len(rows) or not np.issubdtype(rows.dtype, np.integer) or len(np.unique(rows)) < len(rows):
+        raise InvalidOption(
+            f"{name} must hold row numbers: integers, one at least, none twice; got {len(rows)} of {rows.dtype}."
+        )
+    check_range(f"a row of {name}", int(rows.min()), 0, n - 1)
+    check_range(f"a row of {name}", int(rows.max()), 0, n - 1)
 
 
 def check_apart(groups: np.ndarray, train: np.ndarray, test: np.ndarray) -> None:

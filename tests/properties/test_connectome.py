@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from cases import cases, finite_or_refused, many
-from hypothesis import given
+from cases import finite_or_refused, many
 
 from graphfuse.connectome import (
     ESTIMATORS,
@@ -43,7 +42,6 @@ def covariances(d, b: int, r: int) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", KINDS)
 @many
-@given(d=cases)
 def test_functional_connectivity(kind, d):
     x, usable = series(d)
     given = {"estimator": d.one(None, *ESTIMATORS), "dtype": d.one(None, torch.float32, torch.float64)}
@@ -52,14 +50,12 @@ def test_functional_connectivity(kind, d):
 
 
 @many
-@given(d=cases)
 def test_scale_free_covariance(d):
     x, usable = series(d)
     finite_or_refused(scale_free_covariance, x, d.one(*ESTIMATORS), usable=usable)
 
 
 @many
-@given(d=cases)
 def test_fisher_z(d):
     r = d.array(d.one(1, 4), dtype=d.one(np.float32, np.float64))
     finite_or_refused(fisher_z, r)
@@ -69,20 +65,17 @@ def test_fisher_z(d):
 
 @pytest.mark.parametrize("mean", REFERENCES.values())
 @many
-@given(d=cases)
 def test_means_of_covariances(mean, d):
     finite_or_refused(mean, covariances(d, d.one(1, 2, 4), d.one(1, 2, 3)))
 
 
 @many
-@given(d=cases)
 def test_tangent_map(d):
     r = d.one(1, 2, 3)
     finite_or_refused(tangent_map, covariances(d, d.one(1, 3), r), d.one(covariances(d, 1, r)[0], np.eye(r)))
 
 
 @many
-@given(d=cases)
 def test_tangent_space(d):
     x = covariances(d, d.one(2, 4), d.one(1, 2, 3))
     space = TangentSpace(d.one(*REFERENCES))
@@ -91,7 +84,6 @@ def test_tangent_space(d):
 
 
 @many
-@given(d=cases)
 def test_morphometric_similarity(d):
     b, r, m = d.one(1, 3), d.one(1, 2, 5), d.one(1, 3, 5, 7)
     x = d.array(b, r, m, dtype=d.one(np.float32, np.float64))
@@ -100,7 +92,6 @@ def test_morphometric_similarity(d):
 
 
 @many
-@given(d=cases)
 def test_triangles(d):
     b, r, diagonal = d.one(1, 3), d.one(1, 2, 4), d.one(False, True)
     x = d.array(b, r, r, dtype=d.one(np.float32, np.float64))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from cases import cases, few, finite_or_refused, many
-from hypothesis import given
+from cases import few, finite_or_refused, many
 
 import graphfuse as gf
 from graphfuse.estimators.dealing import inner_folds, inner_split
@@ -18,7 +17,10 @@ KINDS = (("vector",), ("measures",), ("timeseries",), ("vector", "measures"), ("
 
 MODELS = [
     gf.Majority(),
+    gf.Confounds(("age",)),
     gf.Ridge(),
+    gf.MeanOfRidges(),
+    gf.choose(gf.Ridge(), {"alphas": [(1.0,), (1.0, 100.0)]}, folds=2),
     gf.LinearSVM(),
     gf.MLP(hidden=2, **NET),
     FUSION,
@@ -49,14 +51,29 @@ def fitted_probabilities(model, d, kinds: tuple[str, ...]) -> np.ndarray:
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
 @few
-@given(d=cases)
 def test_probabilities_of_every_classifier(model, d):
     """200 cases: one takes 10 to 30 ms."""
     finite_or_refused(fitted_probabilities, model, d, d.one(*KINDS))
 
 
 @few
-@given(d=cases)
+def test_sets_of_classes(d):
+    """200 cases: one takes 20 ms."""
+    kinds, model = d.one(*KINDS), gf.ConformalClassifier(gf.Ridge(), d.one(0.5, 0.9), 2, d.one(True, False))
+
+    def p_values_and_sets():
+        train, new = cohort(d, kinds), cohort(d, kinds)
+        model.fit(train.blind(), train.y)
+        return model.p_values(new), model.predict_set(new)
+
+    found = finite_or_refused(p_values_and_sets)
+    if found is not None:
+        p, sets = found
+        assert ((p > 0) & (p <= 1)).all(None)
+        assert (sets == (p > 1 - model.coverage)).all(None)
+
+
+@few
 def test_integrated_gradients(d):
     """200 cases: one takes 40 ms."""
     kinds = ("measures", "timeseries")
@@ -65,7 +82,6 @@ def test_integrated_gradients(d):
 
 
 @many
-@given(d=cases)
 def test_splits(d):
     n = d.one(1, 4, 12)
     y, sites = d.rng.integers(0, 2, n), d.rng.choice(["p", "q", None], n)
@@ -84,7 +100,6 @@ def test_splits(d):
 
 
 @many
-@given(d=cases)
 def test_packing_a_signal_masks_what_is_not_finite(d):
     r = d.one(1, 2, 4)
     shape = {"timeseries": (d.one(1, 2, 5), r), "measures": (r, 2), "connectivity": (r, r), "vector": (r,)}
@@ -97,7 +112,6 @@ def test_packing_a_signal_masks_what_is_not_finite(d):
 
 
 @few
-@given(d=cases)
 def test_simulated_cohorts(d):
     """200 cases: one takes 10 ms."""
     options = {"auc": d.one(0.5, 0.8, 0.9999), "shared": d.one(0.0, 1.0), "n_sites": d.one(1, 3), "motion": d.one(0, 9)}

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from cases import cases, finite_or_refused, many
-from hypothesis import given
+from cases import finite_or_refused, many
 
 import graphfuse as gf
 from graphfuse.connectome import SIMILARITIES
@@ -29,7 +28,6 @@ def symmetric(x: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", SPARSIFIERS)
 @many
-@given(d=cases)
 def test_sparsifiers(kind, d):
     b, r = d.one(0, 1, 3), d.one(1, 2, 5)
     x = (
@@ -57,7 +55,6 @@ def fit_and_transform(view, train: gf.Signal, new: gf.Signal):
 
 
 @many
-@given(d=cases)
 def test_functional_graph(d):
     what, r = d.one("timeseries", "timeseries", "connectivity"), d.one(1, 2, 4)
     sparsify = d.one(None, SPARSIFIERS["nearest"](d))
@@ -66,7 +63,6 @@ def test_functional_graph(d):
 
 
 @many
-@given(d=cases)
 def test_morphometric_graph(d):
     r = d.one(1, 2, 4)
     view = gf.MorphometricGraph(d.one("auto", *SIMILARITIES), d.one("measures", *NODE_FEATURES))
@@ -79,7 +75,6 @@ def people(d, n: int, p: int) -> tuple[torch.Tensor, pd.DataFrame]:
 
 
 @many
-@given(d=cases)
 def test_population_graph(d):
     n, p = d.one(1, 2, 6), d.one(1, 2, 5)
     within = d.one(None, {"age": 2.0}, {"age": 1e30})
@@ -94,7 +89,6 @@ def test_population_graph(d):
 
 
 @many
-@given(d=cases)
 def test_graphs_and_their_doors(d):
     g, r, f = d.one(1, 3), d.one(1, 2, 4), d.one(1, 2)
     weight = d.tensor(g, r, r) * torch.as_tensor(d.mask(g, r, r, share=0.5))
@@ -113,7 +107,6 @@ def test_graphs_and_their_doors(d):
 
 
 @many
-@given(d=cases)
 def test_graphs_from_pyg_data_of_any_numbers(d):
     from torch_geometric.data import Data
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from cases import cases, few, finite_or_refused, many
-from hypothesis import given
+from cases import few, finite_or_refused, many
 
 import graphfuse as gf
 from graphfuse.harmonise import apply_location_scale, fit_combat, fit_location_scale
 
 
 @many
-@given(d=cases)
 def test_site_models(d):
     n, p = d.one(2, 4, 9), d.one(1, 2, 4)
     site, C = d.rng.integers(0, d.one(1, 2, 3), n), d.one(None, d.rng.standard_normal((n, 1)))
@@ -39,7 +37,6 @@ def people(d, n: int) -> gf.Cohort:
 
 @pytest.mark.parametrize("name", STEPS)
 @few
-@given(d=cases)
 def test_steps(name, d):
     """200 cases: one takes 5 ms."""
     p, step = d.one(1, 3), STEPS[name](d)

@@ -6,8 +6,7 @@ from functools import cache
 
 import pytest
 import torch
-from cases import cases, finite_or_refused, many
-from hypothesis import given
+from cases import finite_or_refused, many
 
 import graphfuse as gf
 from graphfuse.fusion import FUSIONS
@@ -45,7 +44,6 @@ def adjacency(d, g: int, r: int) -> gf.Adjacency:
 
 
 @many
-@given(d=cases)
 def test_adjacency_of_edges(d):
     r, g, e = d.one(1, 2, 4), d.one(1, 3), d.one(0, 1, 6)
     edge_index = torch.as_tensor(d.rng.integers(d.one(0, 0, -1), r * g + d.one(0, 0, 1), (2, e)))
@@ -60,7 +58,6 @@ def test_adjacency_of_edges(d):
 
 
 @many
-@given(d=cases)
 def test_adjacency_algebra(d):
     g, r = d.one(1, 3), d.one(1, 2, 4)
     a = finite_or_refused(adjacency, d, g, r)
@@ -79,7 +76,6 @@ def test_adjacency_algebra(d):
 
 
 @many
-@given(d=cases)
 def test_attention_over_edges(d):
     g, r, h = d.one(1, 2), d.one(1, 3), d.one(1, 2)
     a = finite_or_refused(adjacency, d, g, r)
@@ -98,7 +94,6 @@ def value_and_gradients(module: torch.nn.Module, inputs: list, *others):
 
 @pytest.mark.parametrize("conv", CONVS)
 @many
-@given(d=cases)
 def test_convolutions_and_their_gradients(conv, d):
     g, r, wide = d.one(1, 2), d.one(1, 2, 4), d.one(1, 3)
     a = finite_or_refused(adjacency, d, g, r)
@@ -109,7 +104,6 @@ def test_convolutions_and_their_gradients(conv, d):
 
 
 @many
-@given(d=cases)
 def test_readouts_and_their_gradients(d):
     g, r, width = d.one(1, 3), d.one(1, 4), d.one(1, 2)
     readout, _ = made(make_readout, d.one(*READOUTS), width, r)
@@ -118,7 +112,6 @@ def test_readouts_and_their_gradients(d):
 
 
 @many
-@given(d=cases)
 def test_encoder_and_its_gradients(d):
     g, r, wide = d.one(1, 2), d.one(1, 3), d.one(1, 2)
     options = {"conv": d.one(*CONVS), "readout": d.one(*READOUTS), "norm": d.one(None, "layer"), "num_nodes": r}
@@ -131,7 +124,6 @@ def test_encoder_and_its_gradients(d):
 
 @pytest.mark.parametrize("fusion", FUSIONS)
 @many
-@given(d=cases)
 def test_fusions_under_any_mask(fusion, d):
     names, b = ["a", "b", "c"][: d.one(1, 2, 3)], d.one(1, 3)
     module = made(fusion_of, fusion, tuple(names))

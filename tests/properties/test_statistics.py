@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from cases import cases, finite_or_refused, many
-from hypothesis import given
+from cases import few, finite_or_refused, many
 
 from graphfuse.estimators.calibration import fit_temperature, probabilities
 from graphfuse.evaluate.leaks import leak_columns
-from graphfuse.evaluate.metrics import METRICS, fold_scores, score_all
-from graphfuse.evaluate.statistics import compare, corrected_t_test, holm, interval, permutation_p, summarise
+from graphfuse.evaluate.metrics import METRICS, calibration_table, ece, fold_scores, score_all
+from graphfuse.evaluate.sites import site_table
+from graphfuse.evaluate.statistics import (
+    benjamini_hochberg,
+    compare,
+    corrected_t_test,
+    holm,
+    interval,
+    permutation_p,
+    summarise,
+)
 from graphfuse.explain.stability import fold_icc, rank_stability, top_share
 
 # The NaNs and infinities that are documented, each with its reason. There are no others.
 NEEDS_EVERY_CLASS = ("balanced_accuracy", "auc", "sensitivity", "specificity")  # NaN where a class is absent: no ratio
-# `score_all` of nobody: every score is NaN.
+# `score_all` and `ece` of nobody: NaN.
+# `site_table`: auc is NaN at a site of one class; p and p_fdr there and below ten subjects; `note` says so.
 # `summarise`: mean, low and high are NaN for a metric that no fold defines (folds = 0).
 # `leak_columns`: value_auc is NaN where a class has fewer than five values.
 # `corrected_t_test`: t is infinite where two models differ by the same amount in every fold (p = 0).
@@ -39,12 +48,18 @@ def defined(scores: dict[str, float], y: np.ndarray, c: int) -> dict[str, float]
 
 
 @many
-@given(d=cases)
 def test_scores_of_one_fold(d):
     n, c = d.one(0, 1, 2, 9), d.one(2, 3)
     y = d.rng.integers(d.one(0, 0, -1), c + d.one(0, 0, 1), n)
     p = shares(d, n, c)
     finite_or_refused(lambda: defined(score_all(y, p), y, c))
+
+
+@many
+def test_ece(d):
+    n, c = d.one(1, 2, 9), d.one(2, 3)
+    error = finite_or_refused(ece, d.rng.integers(d.one(0, 0, -1), c, n), shares(d, n, c))
+    assert error is None or 0 <= error <= 1 + 1e-6
 
 
 def predictions(d) -> pd.DataFrame:
@@ -56,7 +71,6 @@ def predictions(d) -> pd.DataFrame:
 
 
 @many
-@given(d=cases)
 def test_scores_of_all_folds(d):
     table = predictions(d)
 
@@ -65,6 +79,29 @@ def test_scores_of_all_folds(d):
         return scores[~scores["metric"].isin(NEEDS_EVERY_CLASS)]
 
     finite_or_refused(scored)
+
+
+@few
+def test_calibration_table(d):
+    """200 cases: one takes 5 ms."""
+    table = finite_or_refused(calibration_table, predictions(d), ("x", "y"), d.one(1, 5))
+    assert table is None or table[["ece", "ece_calibrated"]].to_numpy().max() <= 1 + 1e-6
+
+
+@few
+def test_site_table(d):
+    """200 cases: one takes 8 ms."""
+    n = d.one(4, 30)
+    p = np.clip(shares(d, n, 2), 0, 1) if d.one(True, False) else shares(d, n, 2)
+    table = pd.DataFrame({"model": "a", "subject": [f"s{i}" for i in range(n)], "p_x": p[:, 0], "p_y": p[:, 1]})
+    table = table.assign(y_true=d.rng.choice(["x", "y"], n))
+    sites = pd.Series(d.rng.choice(["p", "q", d.one("p", None)], n), index=table["subject"])
+
+    def tested():
+        rows = site_table(table, sites, ("x", "y"))
+        return rows[rows["note"] == ""]
+
+    finite_or_refused(tested)
 
 
 def fold_table(d) -> pd.DataFrame:
@@ -79,7 +116,6 @@ def fold_table(d) -> pd.DataFrame:
 
 
 @many
-@given(d=cases)
 def test_summaries(d):
     table = fold_table(d)
 
@@ -91,13 +127,11 @@ def test_summaries(d):
 
 
 @many
-@given(d=cases)
 def test_comparisons(d):
     finite_or_refused(compare, fold_table(d), d.one(None, "a", "c"))
 
 
 @many
-@given(d=cases)
 def test_interval(d):
     j = d.one(0, 1, 2, 7)
     sizes = d.one((80, 20), (np.full(j, 80), np.full(j, 20)), (0, 20), (d.array(j), d.array(j)))
@@ -105,7 +139,6 @@ def test_interval(d):
 
 
 @many
-@given(d=cases)
 def test_corrected_t_test(d):
     j = d.one(1, 2, 7)
 
@@ -119,15 +152,16 @@ def test_corrected_t_test(d):
 
 
 @many
-@given(d=cases)
 def test_adjusted_and_permuted_p_values(d):
     p = d.array(d.one(0, 1, 5), dtype=np.float64)
-    finite_or_refused(holm, np.abs(p))
+    p = d.one(p, np.abs(p), np.clip(p, 0, 1))
+    for adjust in (holm, benjamini_hochberg):
+        adjusted = finite_or_refused(adjust, p)
+        assert adjusted is None or ((p <= adjusted + 1e-12) & (adjusted <= 1)).all()
     finite_or_refused(permutation_p, float(d.array(1)[0]), p)
 
 
 @many
-@given(d=cases)
 def test_stability_of_importances(d):
     per_fold = d.array(d.one(1, 2, 4), d.one(1, 2, 5), dtype=np.float64)
     for function in (rank_stability, fold_icc, top_share):
@@ -135,7 +169,6 @@ def test_stability_of_importances(d):
 
 
 @many
-@given(d=cases)
 def test_temperature(d):
     n, c = d.one(1, 2, 8), d.one(2, 3)
     scores = d.array(n, c, dtype=np.float64)
@@ -146,7 +179,6 @@ def test_temperature(d):
 
 
 @many
-@given(d=cases)
 def test_leak_columns(d):
     n = d.one(0, 1, 3, 12)
     table = pd.DataFrame(d.array(n, 1, dtype=np.float64), columns=["age"])
