@@ -29,6 +29,9 @@ class CohortClassifier(ClassifierMixin, BaseEstimator):
     def fit(self, cohort: Cohort, y=None, **options):
         """Fit on these subjects; a given `y` (N,) wins over the cohort's own labels.
 
+        They are sorted by id first: seeds deal people out by row, and the same people in another order are the same
+        training set.
+
         Raises `SingleClassFold` when there is one class only, `MissingModality` when nobody of a class has a modality
         that the model reads: its absence would be the diagnosis.
         """
@@ -42,6 +45,8 @@ class CohortClassifier(ClassifierMixin, BaseEstimator):
         if len(self.classes_) < 2:
             raise SingleClassFold(f"Training needs two classes; all {len(y)} subjects have {self.classes_[0]!r}.")
         self.class_names_ = cohort.classes
+        order = np.argsort(cohort.subjects.to_numpy(object), kind="stable")
+        cohort, codes = cohort[order], codes[order]
         self._fit(cohort.blind(), codes, **options)
         self.layout_ = {name: layout(cohort.signals[name]) for name in self._modalities(cohort)}
         for name in self.layout_:

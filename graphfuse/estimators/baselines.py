@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.dummy import DummyClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -36,6 +37,9 @@ class Majority(CohortClassifier):
 class Confounds(CohortClassifier):
     """Logistic regression on the confounds (age, sex, motion) and the site, without any image.
 
+    A confound of the cohort that was withheld, because it gives the class away, is left out; when none is left the
+    answer is the class shares.
+
     Parameters
     ----------
     columns : sequence of str or None
@@ -53,11 +57,14 @@ class Confounds(CohortClassifier):
 
     def _fit(self, cohort: Cohort, codes: np.ndarray) -> None:
         self.columns_ = list(self.columns or (*cohort.confounds, *([cohort.site] if cohort.site else [])))
-        if not self.columns_:
+        if not self.columns_ and len(cohort.withheld) <= 1:  # the label, and nothing that leaks
             raise GraphFuseError(
                 "The cohort names no confounds and no site; name them (confounds = [...]) or drop this model."
             )
         cohort.check_columns(self.columns_, "Confounds")
+        if not self.columns_:  # every one of them gives these subjects' class away and was withheld
+            self.model_ = DummyClassifier(strategy="prior").fit(self._table(cohort), codes)
+            return
         numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
         names = OneHotEncoder(handle_unknown="ignore")
         encode = make_column_transformer(
@@ -80,7 +87,8 @@ class Confounds(CohortClassifier):
 
     def _table(self, cohort: Cohort) -> pd.DataFrame:
         """The columns as floats or as text; a missing value of a text is a level of its own."""
-        return pd.DataFrame({name: _plain(cohort.phenotypes[name]) for name in self._found(cohort)})
+        columns = {name: _plain(cohort.phenotypes[name]) for name in self._found(cohort)}
+        return pd.DataFrame(columns, index=cohort.subjects)
 
     def _found(self, cohort: Cohort) -> list[str]:
         for name in self.columns_:
@@ -94,5 +102,6 @@ class Confounds(CohortClassifier):
 
 def _plain(column: pd.Series) -> pd.Series:
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        return column.astype("Float64").astype(float)
+        numbers = column.astype("Float64").astype(float)
+        return numbers.where(np.isfinite(numbers))  # infinite is missing, as in the design of the harmonisation
     return column.astype(object).map(str).where(column.notna(), "missing")

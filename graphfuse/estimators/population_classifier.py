@@ -115,6 +115,8 @@ class PopulationClassifier(CohortClassifier):
         cohort.check_columns((*graph.same, *(graph.within or {})), "The population graph")
         self._fit_features(cohort, codes)
         x, phenotypes = self._nodes(cohort), cohort.phenotypes
+        if unlabelled is not None:  # in an order of their own, as the training subjects are
+            unlabelled = unlabelled[np.argsort(unlabelled.subjects.to_numpy(object), kind="stable")]
         self.unlabelled_ = () if unlabelled is None else tuple(unlabelled.subjects)
         if self.unlabelled_:
             self._check_unlabelled(cohort, unlabelled)

@@ -59,7 +59,7 @@ class Ridge(CohortClassifier):
         self.alpha_ = float(model.alpha_)
         self.coef_, self.intercept_ = model.coef_.T.copy(), np.asarray(model.intercept_)
         left_out = model.cv_results_[..., list(model.alphas).index(model.alpha_)]
-        self.left_out_scores_ = left_out.reshape(Y.shape)
+        self.left_out_scores_ = left_out.reshape(Y.shape)  # in the order of ids, as `fit` sorts people
         self.slope_ = fit_temperature(self.left_out_scores_, codes)
 
     def _modalities(self, cohort: Cohort) -> Iterable[str]:

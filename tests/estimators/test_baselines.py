@@ -77,3 +77,10 @@ def test_a_column_that_is_not_there_and_nothing_to_read_are_refused():
         gf.Confounds(("ados",)).fit(cohort)
     with pytest.raises(GraphFuseError, match="names no confounds"):
         gf.Confounds().fit(replace(cohort, confounds=()))
+
+
+def test_confounds_that_are_all_withheld_leave_the_class_shares():
+    cohort = replace(people(), site=None)
+    blind = cohort.blind(drop=cohort.confounds)
+    p = gf.Confounds().fit(blind, cohort.y).predict_proba(blind)
+    assert np.allclose(p, np.bincount(cohort.y) / len(cohort))

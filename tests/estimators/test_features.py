@@ -8,7 +8,7 @@ from nilearn.connectome import ConnectivityMeasure
 from sklearn.covariance import EmpiricalCovariance
 
 import graphfuse as gf
-from graphfuse.errors import InvalidOption, MissingModality
+from graphfuse.errors import GraphFuseWarning, InvalidOption, MissingModality
 from graphfuse.estimators.features import CohortVector, EdgeVector, ValueVector
 from graphfuse.harmonise import ComBat, RegressOut
 
@@ -81,3 +81,11 @@ def test_every_vector_says_that_it_reads_training_features_and_no_labels():
     for vector in (EdgeVector(), ValueVector(), CohortVector()):
         assert (vector.uses_y, vector.scope) == (False, "training")
     assert CohortVector(adjust=[RegressOut(("age",)), ComBat(on_unseen="features")]).scope == "features"
+
+
+def test_correlations_of_one_are_counted_in_a_warning():
+    series = np.random.default_rng(0).standard_normal((3, 30, 4)).astype(np.float32)
+    series[0, :, 1], series[1, :, 3] = series[0, :, 0], -series[1, :, 2]
+    with pytest.warns(GraphFuseWarning, match=r"^2 correlations of different regions are 1 or -1"):
+        vectors = EdgeVector().fit_transform(gf.Signal.pack("timeseries", list(series)))
+    assert np.isfinite(vectors).all()

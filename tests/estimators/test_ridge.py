@@ -17,7 +17,7 @@ def vectors(n=24, p=15, classes=2, seed=0) -> gf.Cohort:
     names = np.array(list("abc")[:classes], object)
     codes = np.arange(n) % classes
     x = rng.standard_normal((n, p)) + 1.5 * np.eye(classes, p)[codes]
-    table = pd.DataFrame({"dx": names[codes]}, index=[f"s{i}" for i in range(n)])
+    table = pd.DataFrame({"dx": names[codes]}, index=[f"s{i:03d}" for i in range(n)])
     return gf.Cohort(table, {"v": gf.Signal.pack("vector", list(x))}, "dx", tuple(names))
 
 

@@ -291,3 +291,11 @@ def test_two_processes_give_the_same_bits_as_one(cohort, models):
     one, two = (gf.cross_validate(models, cohort, splits, baselines="none", n_jobs=jobs) for jobs in (1, 2))
     assert_frame_equal(one.predictions, two.predictions)
     assert set(one.fitted) == set(two.fitted)
+
+
+def test_one_given_split_is_scored_and_its_training_subjects_are_counted(cohort):
+    train, test = np.arange(20), np.arange(28, 48)
+    result = gf.cross_validate(gf.Ridge(), cohort, [(train, test)], baselines="none")
+    assert set(result.fold_scores["n_train"]) == {len(train)}
+    assert set(result.fold_scores["n_test"]) == {len(test)}
+    assert result.scores.set_index("metric").loc["brier", ["low", "high"]].tolist() == [0, 1]  # one fold: no interval

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn import metrics as reference
 
-from graphfuse.errors import GraphFuseError
+from graphfuse.errors import GraphFuseError, InvalidOption, NonFinite
 from graphfuse.evaluate.metrics import METRICS, calibration_table, ece, fold_scores, rank_auc, score_all
 
 
@@ -148,3 +148,22 @@ def test_small_folds_make_the_ece_of_a_calibrated_model_too_large():
     many = np.mean([ece(*calibrated(400, 1, seed)) for seed in range(20)])
     assert few > 0.2
     assert many < 0.08
+
+
+@pytest.mark.parametrize(("wrong", "error"), [(np.nan, NonFinite), (np.inf, NonFinite), (1.5, InvalidOption)])
+def test_what_is_no_probability_is_refused_by_name(wrong, error):
+    y, p = draw(2)
+    p[3, 1] = wrong
+    frame = table(y, p, ("control", "autism"), model="m", repeat=0, fold=0)
+    for scored in (
+        lambda: score_all(y, p),
+        lambda: ece(y, p),
+        lambda: fold_scores(frame, ("control", "autism")),
+        lambda: calibration_table(frame, ("control", "autism")),
+    ):
+        with pytest.raises(error, match="the probabilities must"):
+            scored()
+
+
+def test_the_scores_of_nobody_are_not_a_number_and_do_not_warn():
+    assert np.isnan(list(score_all([], np.empty((0, 2))).values())).all()

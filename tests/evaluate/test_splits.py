@@ -160,3 +160,16 @@ def test_splits_of_another_splitter_are_taken_when_nobody_is_parted():
         GivenSplits.of(KFold(4, shuffle=True, random_state=0), cohort)
     with pytest.raises(SingleClassFold):
         GivenSplits.of([(np.flatnonzero(cohort.y == 1)[:3], np.array([], int))], cohort)
+
+
+@pytest.mark.parametrize("test", [[], [5, 400], [5, -1], [5, 5], [0.5], np.arange(230) > 5], ids=str)
+def test_rows_that_a_cohort_does_not_have_are_refused(test):
+    with pytest.raises(InvalidOption, match="row"):
+        GivenSplits.of([(np.arange(2), np.array(test))], people([0, 1] * 115))
+
+
+def test_the_table_of_given_splits_leaves_out_who_stands_on_neither_side():
+    cohort = people([0, 1] * 5)
+    table = GivenSplits.of([(np.arange(4), np.arange(6, 8))], cohort).table(cohort)
+    assert table["role"].tolist() == ["train"] * 4 + ["test"] * 2
+    assert table["subject"].tolist() == ["s0", "s1", "s2", "s3", "s6", "s7"]

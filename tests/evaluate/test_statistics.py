@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from graphfuse.errors import GraphFuseError, GraphFuseWarning
+from graphfuse.errors import GraphFuseError, GraphFuseWarning, InvalidOption, NonFinite, ShapeMismatch
 from graphfuse.evaluate.statistics import (
     benjamini_hochberg,
     compare,
@@ -191,3 +191,36 @@ def test_the_interval_holds_the_expected_accuracy_of_a_training_set_of_its_size(
         _, low, high = interval(np.array(scores), 108, 12)
         hits += low <= truth <= high
     assert hits / 200 >= 0.9
+
+
+@pytest.mark.parametrize("size", [0, -1, np.nan, np.inf, [90, 90, 0]])
+def test_sizes_that_are_no_positive_numbers_are_refused(size):
+    values = np.array([0.6, 0.7, 0.8])
+    for sizes in ((size, 10), (90, size)):
+        with pytest.raises(InvalidOption, match="positive numbers of subjects"):
+            interval(values, *sizes)
+        with pytest.raises(InvalidOption, match="positive numbers of subjects"):
+            corrected_t_test(values, values - 0.1, *sizes)
+    with pytest.raises(ShapeMismatch):
+        interval(values, [90, 90], 10)
+
+
+def test_an_infinite_score_is_refused_and_one_that_is_not_defined_is_left_out():
+    values = np.array([0.6, 0.7, 0.8, np.nan])
+    assert interval(values, 90, 10) == interval(values[:3], 90, 10)
+    wrong = np.array([0.6, 0.7, 0.8, np.inf])
+    for scored in (
+        lambda: interval(wrong, 90, 10),
+        lambda: corrected_t_test(values, wrong, 90, 10),
+        lambda: compare(scores_of({"a": values, "b": wrong})),
+    ):
+        with pytest.raises(NonFinite, match="1 of"):
+            scored()
+
+
+def test_what_is_no_p_value_and_an_observed_score_that_is_not_a_number_are_refused():
+    for adjust in (holm, benjamini_hochberg):
+        with pytest.raises(InvalidOption, match="p must lie in"):
+            adjust([0.1, 1.5])
+    with pytest.raises(NonFinite):  # nothing reaches a NaN, which would make it significant
+        permutation_p(np.nan, [0.1, 0.2])

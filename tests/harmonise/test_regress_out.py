@@ -74,3 +74,24 @@ def test_the_refusals(four):
         RegressOut(("age", "sex")).fit(X[:3], cohort[:3])
     with pytest.raises(NotFitted):
         RegressOut(("age",)).transform(X, cohort)
+
+
+def test_a_difference_that_is_motion_and_nothing_else_goes_with_the_motion():
+    """V12: patients move more, motion is in every feature, and the diagnosis is in none."""
+    scores = {None: [], RegressOut(("motion",)): []}
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        y = np.arange(300) % 2
+        motion = rng.standard_normal(300) + 0.6 * y
+        X = rng.standard_normal((300, 40)) + motion[:, None] * rng.standard_normal(40)
+        table = pd.DataFrame(
+            {"dx": np.array(["a", "b"], object)[y], "motion": motion}, index=[f"s{i}" for i in range(300)]
+        )
+        signal = gf.Signal.pack("vector", list(X), columns=[f"f{i}" for i in range(40)])
+        cohort = gf.Cohort(table, {"fc": signal}, "dx", ("a", "b"), confounds=("motion",))
+        for step, found in scores.items():
+            result = gf.cross_validate({"r": gf.Ridge(adjust=step)}, cohort, gf.Splits(folds=5), baselines="none")
+            found.append(result.scores.set_index("metric").loc["auc", "mean"])
+    raw, adjusted = (np.mean(found) for found in scores.values())
+    assert raw > 0.6
+    assert abs(adjusted - 0.5) < 0.04

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from cases import few, finite_or_refused, many
+from cases import few, finite_or_refused, many, on
 
 import graphfuse as gf
 from graphfuse.estimators.dealing import inner_folds, inner_split
@@ -20,7 +20,6 @@ MODELS = [
     gf.Confounds(("age",)),
     gf.Ridge(),
     gf.MeanOfRidges(),
-    gf.choose(gf.Ridge(), {"alphas": [(1.0,), (1.0, 100.0)]}, folds=2),
     gf.LinearSVM(),
     gf.MLP(hidden=2, **NET),
     FUSION,
@@ -56,6 +55,13 @@ def test_probabilities_of_every_classifier(model, d):
     finite_or_refused(fitted_probabilities, model, d, d.one(*KINDS))
 
 
+@on(95)
+def test_a_choice_of_settings(d):
+    """95 cases: one takes 40 ms, and nothing but whole fits and their probabilities is in it."""
+    search = gf.choose(gf.Ridge(), {"alphas": [(1.0,), (100.0,)]}, folds=2)
+    finite_or_refused(fitted_probabilities, search, d, d.one(*KINDS))
+
+
 @few
 def test_sets_of_classes(d):
     """200 cases: one takes 20 ms."""
@@ -69,8 +75,8 @@ def test_sets_of_classes(d):
     found = finite_or_refused(p_values_and_sets)
     if found is not None:
         p, sets = found
-        assert ((p > 0) & (p <= 1)).all(None)
-        assert (sets == (p > 1 - model.coverage)).all(None)
+        assert ((p > 0) & (p <= 1)).all(axis=None)
+        assert (sets == (p > 1 - model.coverage)).all(axis=None)
 
 
 @few
@@ -120,3 +126,16 @@ def test_simulated_cohorts(d):
     simulation = finite_or_refused(gf.simulate_cohort, d.one(10, 12), **options)
     if simulation is not None:
         assert all(np.isfinite(signal.data).all() for signal in simulation.cohort.signals.values())
+
+
+@pytest.mark.parametrize(
+    "model",
+    [gf.Ridge(), gf.LinearSVM(), gf.MeanOfRidges(), gf.PopulationClassifier(members=1)],
+    ids=lambda m: type(m).__name__,
+)
+def test_features_that_are_all_constant_give_everybody_about_the_class_shares(model):
+    table = pd.DataFrame({"dx": ["x"] * 30 + ["y"] * 10}, index=[f"s{i}" for i in range(40)])
+    people = gf.Cohort(table, {"v": gf.Signal.pack("vector", [np.full(3, 7.0)] * 40)}, "dx", ("x", "y"))
+    p = model.fit(people.blind(), people.y).predict_proba(people)
+    np.testing.assert_allclose(p, np.tile([0.75, 0.25], (40, 1)), atol=0.05)
+    assert np.ptp(p, axis=0).max() < 1e-6
