@@ -34,10 +34,10 @@ def traced(log: str, arguments: list[str]) -> None:
 
     begin = cross_validation._piece
 
-    def noted(name, model, blind, y_train, fold):
+    def noted(store, name, model, blind, y_train, fold):
         with Path(log).open("a") as file:
             file.write(f"{name} {fold.repeat} {fold.fold}\n")
-        return begin(name, model, blind, y_train, fold)
+        return begin(store, name, model, blind, y_train, fold)
 
     cross_validation._piece = noted
     sys.argv = ["graphfuse", *arguments]

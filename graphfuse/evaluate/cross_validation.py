@@ -113,20 +113,22 @@ def _run(models: Mapping, blind: Cohort, vault: Vault, folds: list[Fold], store:
                 pieces[name, fold.repeat, fold.fold] = piece
     with parallel_config("loky", inner_max_num_threads=1):
         work = Parallel(n_jobs=n_jobs, batch_size=1, return_as="generator_unordered")(
-            delayed(_piece)(name, models[name], blind, vault.training(fold.train, fold.test), fold)
+            delayed(_piece)(store, name, models[name], blind, vault.training(fold.train, fold.test), fold)
             for name, fold in missing
         )
         with warnings.catch_warnings():  # joblib replaces a worker that has grown; nothing is lost
             warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
             for key, piece in progress(work, "Cross-validating", total=len(missing)):
-                store.save(key, piece)
                 pieces[key] = piece
     return pieces
 
 
-def _piece(name: str, model, blind: Cohort, y_train: np.ndarray, fold: Fold) -> tuple[tuple[str, int, int], Piece]:
-    """Fit one model on one fold's training subjects and predict its test subjects.
+def _piece(
+    store: Store, name: str, model, blind: Cohort, y_train: np.ndarray, fold: Fold
+) -> tuple[tuple[str, int, int], Piece]:
+    """Fit one model on one fold's training subjects, predict its test subjects and keep what came out.
 
+    Kept by the worker itself, so that a kill costs a worker what it was working on and nothing that it had finished.
     On one thread whatever `n_jobs`, so that the same seed gives the same bits.
     """
     began = time.perf_counter()
@@ -140,7 +142,9 @@ def _piece(name: str, model, blind: Cohort, y_train: np.ndarray, fold: Fold) -> 
         tried(fitted),
         declaration(fitted).to_numpy().tolist(),
     )
-    return (name, fold.repeat, fold.fold), piece
+    key = (name, fold.repeat, fold.fold)
+    store.save(key, piece)
+    return key, piece
 
 
 def fit_fold(model, blind: Cohort, y_train: np.ndarray, fold: Fold) -> tuple[object, np.ndarray]:

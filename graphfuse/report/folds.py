@@ -7,7 +7,7 @@ import pandas as pd
 from graphfuse.evaluate.declaration import SCOPES
 from graphfuse.evaluate.result import CrossValidation
 from graphfuse.evaluate.splits import Splits
-from graphfuse.report.tables import Table, make_table
+from graphfuse.report.tables import DASH, Cell, Table, make_table
 
 
 def folds(result: CrossValidation) -> dict:
@@ -35,19 +35,25 @@ def leaks(result: CrossValidation) -> Table | None:
 
 
 def steps(result: CrossValidation) -> Table | None:
-    """What each fitted step declares: the same steps of a model in all folds are one row."""
+    """What the fitted steps of each model declare, one row a model; steps.tsv has them one by one."""
     if not len(result.steps):
         return None
-    frame = result.steps.drop(columns="tried")
-    frame = frame.assign(step=frame["step"].str.removeprefix("model.").replace("model", "the model"))
-    headings = {"model": "Model", "step": "Step", "kind": "Kind", "data": "Data", "labels": "Labels"}
-    wide = frame["data"] == SCOPES["features"]
-    return make_table(
-        frame,
-        "What each fitted step declares to have used",
-        headings | {"phenotypes": "Phenotypes"},
-        list(frame.index[wide]),
+    rows = [_declared(str(model), part) for model, part in result.steps.groupby("model", sort=False)]
+    frame = pd.DataFrame(
+        rows, columns=["Model", "Read labels of training subjects", "Read data only", "Phenotypes read"]
     )
+    wide = result.steps.loc[result.steps["data"] == SCOPES["features"], "model"].unique()
+    strong = [i for i, row in enumerate(rows) if row[0].text in wide]
+    return make_table(frame, "What the fitted steps of each model declare to have used", strong=strong)
+
+
+def _declared(model: str, part: pd.DataFrame) -> tuple[Cell, str, str, str]:
+    """Kinds of steps that read labels, kinds that do not, columns; whose data as a note under the model's name."""
+    labels = part["labels"] != "none"
+    kinds = [", ".join(dict.fromkeys(part.loc[chosen, "kind"])) or DASH for chosen in (labels, ~labels)]
+    columns = dict.fromkeys(name for cell in part["phenotypes"].dropna() for name in str(cell).split(", ") if name)
+    scope = next((text for text in part["data"] if text == SCOPES["features"]), SCOPES["training"])
+    return Cell(model, scope), *kinds, ", ".join(columns) or DASH
 
 
 def tried(result: CrossValidation) -> list[tuple[str, int]]:

@@ -77,7 +77,7 @@ def _site_cell(row) -> Cell:
     """AUC with its adjusted p, or why there is none."""
     if row.n < SMALL:
         return DASH
-    return Cell(decimal(row.auc, 2), row.note or p_text(row.p_fdr))
+    return Cell(decimal(row.auc, 2), row.note or f"p {p_text(row.p_fdr)}")
 
 
 def calibration_table(result: CrossValidation) -> Table:

@@ -299,3 +299,16 @@ def test_one_given_split_is_scored_and_its_training_subjects_are_counted(cohort)
     assert set(result.fold_scores["n_train"]) == {len(train)}
     assert set(result.fold_scores["n_test"]) == {len(test)}
     assert result.scores.set_index("metric").loc["brier", ["low", "high"]].tolist() == [0, 1]  # one fold: no interval
+
+
+def test_no_test_label_hangs_on_what_a_worker_is_given(cohort, monkeypatch):
+    from graphfuse.audit import reachable_labels
+    from graphfuse.evaluate import cross_validation
+
+    given, work = [], cross_validation._piece
+    monkeypatch.setattr(cross_validation, "_piece", lambda *args: (given.append(args), work(*args))[1])
+    gf.cross_validate({"spy": Spy(), "ridge": gf.Ridge(("smri",))}, cohort, gf.Splits(folds=3), baselines="none")
+    assert len(given) == 6
+    for args in given:
+        assert reachable_labels(args, cohort, args[-1].test) == []
+    assert reachable_labels([*given[0], cohort.phenotypes], cohort, given[0][-1].test)  # the search does search

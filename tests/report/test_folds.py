@@ -17,12 +17,15 @@ def test_withheld_columns_with_their_folds(result):
     assert leaks(replace(result, leaks=result.leaks.iloc[:0])) is None
 
 
-def test_every_step_says_what_it_used_and_what_saw_test_features_is_marked(result):
+def test_the_steps_of_every_model_say_what_they_used_and_what_saw_test_features_is_marked(result):
     table = steps(result)
-    assert len(table.rows) == len(result.steps)
-    marked = [[cell.text for cell in table.rows[i]] for i in table.strong]
-    assert {row[0] for row in marked} == {"population-transductive"}
-    assert all("features of unlabelled test subjects" in row[3] for row in marked)
+    rows = {row[0].text: row for row in table.rows}
+    assert list(rows) == result.model_names
+    assert [cell.text for cell in rows["ridge"][1:]] == ["Ridge", "CohortVector, EdgeVector", "–"]  # noqa: RUF001
+    assert rows["confounds"][3].text == "age, sex, mean_fd, site"
+    assert [table.rows[i][0].text for i in table.strong] == ["population-transductive"]
+    assert "features of unlabelled test subjects" in rows["population-transductive"][0].note
+    assert rows["population-transductive"][3].text == "site, sex"
     assert steps(replace(result, steps=result.steps.iloc[:0])) is None
 
 
