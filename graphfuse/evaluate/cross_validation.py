@@ -81,7 +81,7 @@ def cross_validate(
         models = {**all_baselines(cohort), **models, **{k: v for k, v in extra.items() if k not in models}}
     splits = Splits() if splits is None else splits
     splits = splits if isinstance(splits, (Splits, GivenSplits)) else GivenSplits.of(splits, cohort)
-    folds = list(_folds(cohort, splits))
+    folds = list(make_folds(cohort, splits))
     warn_if_small(len(cohort))
     store = Store(out, fingerprint(cohort, models, splits) if out is not None else "")
     vault = Vault(cohort.y)
@@ -89,7 +89,8 @@ def cross_validate(
     return _result(cohort, vault, splits, models, folds, pieces)
 
 
-def _folds(cohort: Cohort, splits: Splits) -> Iterator[Fold]:
+def make_folds(cohort: Cohort, splits: Splits) -> Iterator[Fold]:
+    """The splits, each with the columns that its own training subjects say must be withheld."""
     for number, (train, test) in enumerate(splits.split(cohort)):
         repeat, fold = divmod(number, splits.get_n_splits(cohort) // splits.repeats)
         yield Fold(repeat, fold, train, test, withheld(cohort[train]))

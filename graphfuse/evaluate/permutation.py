@@ -11,9 +11,10 @@ from joblib import Parallel, delayed, parallel_config
 
 from graphfuse._check import check_option, check_range
 from graphfuse._progress import progress
+from graphfuse._threads import one_thread
 from graphfuse.cohort import Cohort
 from graphfuse.errors import InvalidOption
-from graphfuse.evaluate.cross_validation import _folds, fit_fold
+from graphfuse.evaluate.cross_validation import fit_fold, make_folds
 from graphfuse.evaluate.metrics import METRICS, check_probabilities
 from graphfuse.evaluate.result import SMALLER_IS_BETTER
 from graphfuse.evaluate.splits import Splits
@@ -161,8 +162,9 @@ def _score(model, cohort: Cohort, y: np.ndarray, splits: Splits, metric: str) ->
     names = np.array(cohort.classes, dtype=object)[y]
     cohort = replace(cohort, phenotypes=cohort.phenotypes.assign(**{cohort.target: names}))
     blind, vault, values = cohort.blind(), Vault(y), []
-    for fold in _folds(cohort, splits):
-        p = fit_fold(model, blind, vault.training(fold.train, fold.test), fold)[1]
+    for fold in make_folds(cohort, splits):
+        with one_thread():
+            p = fit_fold(model, blind, vault.training(fold.train, fold.test), fold)[1]
         values.append(METRICS[metric](vault.open(fold.test, check_probabilities(p), freeze(p)), p))
     if np.isnan(values).all():
         raise InvalidOption(f"No fold defines {metric!r}: every test set holds one class. Use fewer, larger folds.")
