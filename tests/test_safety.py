@@ -76,7 +76,8 @@ from pathlib import Path
 
 import nibabel, nilearn.maskers, numpy as np, scipy.io, torch  # imports may unpickle what is their own
 from graphfuse.errors import GraphFuseError
-from graphfuse.estimators.saving import inspect_model, load_model
+from graphfuse.estimators.inspection import inspect_model
+from graphfuse.estimators.saving import load_model
 from graphfuse.evaluate.run_folder import read_arguments, read_table
 from graphfuse.evaluate.store import Store
 from graphfuse.read import load_manifest, read_cohort

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from graphfuse.audit.finding import Finding
-from graphfuse.audit.label_flip import columns_shown
-from graphfuse.audit.pipeline import Outcome, Pipeline, Split, altered_outcome
+from graphfuse.audit.pipeline import Outcome, Pipeline, Split, altered_outcome, columns_shown
 from graphfuse.audit.state import state_digest
 from graphfuse.cohort import Cohort
 from graphfuse.signal import Signal

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from graphfuse.audit.finding import Finding
-from graphfuse.audit.pipeline import Outcome, Pipeline, Split, altered_outcome, with_labels
+from graphfuse.audit.pipeline import Outcome, Pipeline, Split, altered_outcome, columns_shown, with_labels
 from graphfuse.audit.state import state_digest
 from graphfuse.cohort import Cohort
-from graphfuse.evaluate.cross_validation import withheld
 
 CHECK = "label flip"
 
@@ -46,11 +45,6 @@ def label_flip(pipeline: Pipeline, cohort: Cohort, splits: Sequence[Split], befo
         return Finding(CHECK, pipeline.name, "leak", f"test labels reach the model ({'; '.join(changed)})", remedy)
     kept = "predictions" if before.fitted is None else "predictions and fitted state"
     return Finding(CHECK, pipeline.name, "pass", f"flipped, random and removed test labels: {kept} bit-identical")
-
-
-def columns_shown(pipeline: Pipeline, cohort: Cohort, train: np.ndarray):
-    """The withheld columns are judged on training subjects, so they are the same however the test labels read."""
-    return withheld(cohort[train]) if pipeline.is_estimator else None
 
 
 def _variants(y: np.ndarray, n_classes: int, seed: int) -> Iterator[tuple[str, np.ndarray | None]]:

@@ -87,6 +87,11 @@ def altered_outcome(pipeline: Pipeline, cohort: Cohort, splits: Sequence[Split],
         return pipeline.outcome(cohort, splits, columns)
 
 
+def columns_shown(pipeline: Pipeline, cohort: Cohort, train: np.ndarray):
+    """The withheld columns are judged on training subjects, so they are the same however the test labels read."""
+    return withheld(cohort[train]) if pipeline.is_estimator else None
+
+
 def _fresh(run):
     """A copy that shares no state with the original, closures included; the bytes never leave this process."""
     return cloudpickle.loads(cloudpickle.dumps(run))

@@ -19,7 +19,6 @@ from graphfuse.estimators.adjusting import AdjustedVector
 from graphfuse.estimators.baselines import Majority
 from graphfuse.estimators.features import CohortVector, EdgeVector, ValueVector
 from graphfuse.estimators.fusion_classifier import FusionClassifier
-from graphfuse.estimators.inspection import inspect_model as inspect_model
 from graphfuse.estimators.mlp import MLP
 from graphfuse.estimators.model_file import DAMAGED, read_model_file, write_model_file
 from graphfuse.estimators.population_classifier import PopulationClassifier
