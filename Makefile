@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # Two cores: two test processes of one thread each beat one process of two.
 JOBS ?= 2
 
-.PHONY: demo test lint notebooks wheel clean
+.PHONY: bench demo test lint wheel clean
 
 $(BIN)/.base: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -27,6 +27,15 @@ lint: $(BIN)/.dev
 
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+$(BIN)/.bench: $(BIN)/.dev
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[bench]"
+	touch $@
+
+# One table: workload, graphfuse, each peer, ratio, error, peak memory. THREADS and WORKLOADS may be given.
+THREADS ?= 2
+bench: $(BIN)/.bench
+	$(BIN)/python benchmarks/bench.py --threads $(THREADS) $(WORKLOADS)
 
 wheel: $(BIN)/.dev
 	$(BIN)/python -m build --wheel

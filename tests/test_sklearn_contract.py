@@ -103,7 +103,8 @@ ON_THEMSELVES = (
 )
 PARTS = [
     gf.FunctionalGraph(), gf.MorphometricGraph(), gf.PopulationGraph(), gf.TangentSpace(), gf.TopDensity(),
-    gf.Threshold(), gf.KNearest(), gf.ComBat(), gf.LocationScale(), gf.RegressOut(("age",)),
+    gf.Threshold(), gf.KNearest(), gf.SpanningDensity(), gf.DisparityFilter(),
+    gf.ComBat(), gf.LocationScale(), gf.RegressOut(("age",)),
 ]  # fmt: skip
 
 

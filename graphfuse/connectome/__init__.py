@@ -1,5 +1,7 @@
 """Signals to connectomes: batched torch on any device, each subject alone except where a class has ``fit``."""
 
+from graphfuse.connectome.cofluctuation import edge_amplitude, edge_series, high_amplitude_frames
+from graphfuse.connectome.distribution import Densities, density_similarity, distribution_similarity, region_densities
 from graphfuse.connectome.functional import (
     KINDS,
     correlation,
@@ -9,8 +11,19 @@ from graphfuse.connectome.functional import (
     partial_correlation,
     precision,
 )
+from graphfuse.connectome.individual import IndividualNetwork, individual_network
+from graphfuse.connectome.information import (
+    gaussian_information,
+    mutual_information,
+    normalised_mutual_information,
+)
+from graphfuse.connectome.lagged import Lagged, lagged_correlation
+from graphfuse.connectome.leading import analytic_phase, leading_eigenvectors
 from graphfuse.connectome.morphometric import SIMILARITIES, morphometric_similarity
+from graphfuse.connectome.rank import spearman
 from graphfuse.connectome.shrinkage import ESTIMATORS, empirical, ledoit_wolf
+from graphfuse.connectome.spectral import coherence, phase_locking
+from graphfuse.connectome.stream import stream_connectomes
 from graphfuse.connectome.tangent import (
     REFERENCES,
     TangentSpace,
@@ -19,26 +32,60 @@ from graphfuse.connectome.tangent import (
     tangent_map,
 )
 from graphfuse.connectome.vectorise import edge_names, from_upper_triangle, upper_triangle
+from graphfuse.connectome.windows import (
+    TAPERS,
+    iterate_connectivity,
+    packed_connectivity,
+    sliding_connectivity,
+    sliding_windows,
+    taper_weights,
+)
 
 __all__ = [
     "ESTIMATORS",
     "KINDS",
     "REFERENCES",
     "SIMILARITIES",
+    "TAPERS",
+    "Densities",
+    "IndividualNetwork",
+    "Lagged",
     "TangentSpace",
+    "analytic_phase",
+    "coherence",
     "correlation",
     "covariance",
+    "density_similarity",
+    "distribution_similarity",
+    "edge_amplitude",
     "edge_names",
+    "edge_series",
     "empirical",
     "fisher_z",
     "from_upper_triangle",
     "functional_connectivity",
+    "gaussian_information",
     "geometric_mean",
+    "high_amplitude_frames",
+    "individual_network",
+    "iterate_connectivity",
+    "lagged_correlation",
+    "leading_eigenvectors",
     "ledoit_wolf",
     "log_euclidean_mean",
     "morphometric_similarity",
+    "mutual_information",
+    "normalised_mutual_information",
+    "packed_connectivity",
     "partial_correlation",
+    "phase_locking",
     "precision",
+    "region_densities",
+    "sliding_connectivity",
+    "sliding_windows",
+    "spearman",
+    "stream_connectomes",
     "tangent_map",
+    "taper_weights",
     "upper_triangle",
 ]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
 
+from graphfuse.connectome.shares import share_out
 from graphfuse.errors import NotPositiveDefinite
 
-MATRICES_A_THREAD = 8  # below this a thread costs more than it saves
+MATRICES_A_THREAD = 8  # at a time
 
 
 def eigh(matrices: Tensor) -> tuple[Tensor, Tensor]:
@@ -23,16 +23,10 @@ def eigh(matrices: Tensor) -> tuple[Tensor, Tensor]:
     matrices : Tensor (B, R, R)
         Symmetric, finite.
     """
-    threads = torch.get_num_threads()
-    shares = min(threads, len(matrices) // MATRICES_A_THREAD)
-    if matrices.device.type != "cpu" or shares < 2:
-        return torch.linalg.eigh(matrices)
-    try:
-        with ThreadPoolExecutor(shares, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            parts = list(pool.map(torch.linalg.eigh, matrices.chunk(shares)))
-    finally:
-        torch.set_num_threads(threads)  # the BLAS has one setting for all threads
-    values, vectors = zip(*parts, strict=True)
+    pieces = matrices.split(MATRICES_A_THREAD)
+    values, vectors = zip(
+        *share_out(torch.linalg.eigh, pieces, device=matrices.device, width=matrices.shape[-1]), strict=True
+    )
     return torch.cat(values), torch.cat(vectors)
 
 
@@ -75,7 +69,11 @@ def spd_log(matrices: Tensor, first: int = 0) -> Tensor:
     NotPositiveDefinite
         The smallest eigenvalue is not positive to within rounding.
     """
-    values, vectors = eigh(matrices)
+    return from_eigen(*log_eigen(*eigh(matrices), first))
+
+
+def log_eigen(values: Tensor, vectors: Tensor, first: int = 0) -> tuple[Tensor, Tensor]:
+    """Eigenvalues (B, R) and eigenvectors of the logarithm, from those of the matrices; errors are `spd_log`'s."""
     singular = ~is_positive(values)
     if singular.any():
         row = int(singular.nonzero()[0])
@@ -83,4 +81,4 @@ def spd_log(matrices: Tensor, first: int = 0) -> Tensor:
             f"covariances[{first + row}] must be positive definite; its smallest eigenvalue (relative to the "
             f"reference) is {float(values[row, 0]):.3g}. Estimate it with estimator='ledoit-wolf'."
         )
-    return from_eigen(values.log(), vectors)
+    return values.log(), vectors

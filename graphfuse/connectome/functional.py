@@ -11,8 +11,15 @@ from torch import Tensor
 
 from graphfuse._check import check_option
 from graphfuse._memory import check_memory
-from graphfuse.connectome.series import Batch, equal_length_batches, subject_arrays
-from graphfuse.connectome.shrinkage import ESTIMATORS
+from graphfuse.connectome.information import (
+    gaussian_information,
+    mutual_information,
+    normalised_mutual_information,
+)
+from graphfuse.connectome.rank import spearman
+from graphfuse.connectome.series import Batch, load_batch, rows_of_equal_length, subject_arrays, usable_mask
+from graphfuse.connectome.shares import share_out
+from graphfuse.connectome.shrinkage import OF_CENTRED
 from graphfuse.errors import GraphFuseWarning, InvalidOption, NonFinite, NotPositiveDefinite
 
 Series = Sequence | Tensor | np.ndarray
@@ -92,11 +99,18 @@ def partial_correlation(
 
 
 LARGEST_R = 1 - 1e-7  # Fisher's z of 1 is infinite
-KINDS = {
+ESTIMATED = {
     "correlation": correlation,
     "covariance": covariance,
     "partial": partial_correlation,
     "precision": precision,
+}
+KINDS = {
+    **ESTIMATED,
+    "gaussian-information": gaussian_information,
+    "mutual-information": mutual_information,
+    "normalised-mutual-information": normalised_mutual_information,
+    "spearman": spearman,
 }
 
 
@@ -112,10 +126,12 @@ def functional_connectivity(
     kind : str
         A key of `KINDS`.
     estimator, dtype
-        None: what the kind takes by default.
+        None: what the kind takes by default. Only the kinds of `ESTIMATED` rest on a covariance estimator.
 
-    Errors are those of `precision`.
+    Errors are those of `precision`; `InvalidOption` also for an estimator that the kind has no use for.
     """
+    if estimator is not None and check_option("kind", kind, KINDS) not in ESTIMATED:
+        raise InvalidOption(f"kind={kind!r} takes no estimator; got {estimator!r}. Leave it out.")
     given = {"estimator": estimator, "dtype": dtype}
     given = {name: value for name, value in given.items() if value is not None}
     return KINDS[check_option("kind", kind, KINDS)](series, usable=usable, device=device, **given)
@@ -182,7 +198,7 @@ def warn_of_clipped(r: Tensor) -> None:
 
 def _per_subject(matrix: Callable, series, estimator, usable, device, dtype, at_least) -> Tensor:
     """Apply `matrix`(batch, estimate) -> (b, R, R) to batches of equal length, in `at_least` that precision."""
-    estimate = ESTIMATORS[check_option("estimator", estimator, ESTIMATORS)]
+    estimate = OF_CENTRED[check_option("estimator", estimator, OF_CENTRED)]
     arrays = subject_arrays(series)
     n_regions = arrays[0].shape[-1]
     check_memory(
@@ -190,18 +206,22 @@ def _per_subject(matrix: Callable, series, estimator, usable, device, dtype, at_
         2 * len(arrays) * n_regions**2 * dtype.itemsize,
         "Use a coarser atlas, or fewer subjects at a time.",
     )
+    usable = usable_mask(usable, len(arrays), n_regions)
     result = torch.empty(len(arrays), n_regions, n_regions, dtype=dtype, device=device)
-    for batch in equal_length_batches(arrays, usable, device=device, dtype=at_least):
-        values = matrix(batch, lambda x, keep: estimate(x.to(at_least), keep)[0])
-        values = ((values + values.mT) / 2).to(dtype)  # a BLAS need not return a symmetric X^T X
-        _check_finite(values, batch.rows)
-        result[batch.rows] = values
+
+    def work(rows: list[int]) -> None:
+        batch = load_batch(arrays, rows, usable, device, at_least)
+        values = matrix(batch, lambda x: estimate(x.to(at_least), batch.usable)[0]).to(dtype)
+        _check_finite(values, rows)
+        for row, value in zip(rows, values, strict=True):
+            result[row] = value
+
+    share_out(work, list(rows_of_equal_length(arrays, device)), device=device, width=n_regions)
     return result
 
 
 def _covariance(batch: Batch, estimate: Callable) -> Tensor:
-    centred = batch.x - batch.x.mean(1, keepdim=True)
-    result = estimate(centred, batch.usable)
+    result = estimate(batch.x.sub_(batch.x.mean(1, keepdim=True)))
     if not batch.usable.all():
         variance = result.diagonal(dim1=1, dim2=2).sum(1, keepdim=True) / batch.usable.sum(1, keepdim=True)
         result.diagonal(dim1=1, dim2=2).add_(variance * ~batch.usable)
@@ -209,7 +229,7 @@ def _covariance(batch: Batch, estimate: Callable) -> Tensor:
 
 
 def _correlation(batch: Batch, estimate: Callable) -> Tensor:
-    return _unit_diagonal(estimate(_standardise(batch.x), batch.usable))
+    return _unit_diagonal(estimate(_standardise(batch)))
 
 
 def _precision(batch: Batch, estimate: Callable) -> Tensor:
@@ -229,29 +249,31 @@ def _precision(batch: Batch, estimate: Callable) -> Tensor:
 
 
 def _partial_correlation(batch: Batch, estimate: Callable) -> Tensor:
-    return _unit_diagonal(-_precision(batch, estimate))
+    return _unit_diagonal(_precision(batch, estimate).neg_())
 
 
-def _standardise(x: Tensor) -> Tensor:
-    """Centre and z-score over frames; exact 0 for a constant column, and no overflow for extreme units."""
-    x = x - x[:, :1]
-    peak = x.abs().amax(1, keepdim=True)
-    x = x / torch.where(peak > 0, peak, 1)
-    x = x - x.mean(1, keepdim=True)
+def _standardise(batch: Batch) -> Tensor:
+    """Centre and z-score over frames, in place; exact 0 for a constant column, and no overflow for extreme units."""
+    first = batch.x[:, :1].clone()
+    peak = torch.maximum(batch.high[:, None] - first, first - batch.low[:, None])  # (B, 1, R) largest |x - first|
+    x = batch.x.sub_(first).div_(torch.where(peak > 0, peak, 1))
+    x = x.sub_(x.mean(1, keepdim=True))
     scale = x.square().mean(1, keepdim=True).sqrt()
-    return x / torch.where(scale > 0, scale, 1)
+    return x.div_(torch.where(scale > 0, scale, 1))
 
 
 def _unit_diagonal(matrices: Tensor) -> Tensor:
-    """Divide by the square roots of the (absolute) diagonal, which becomes 1."""
+    """Divide, in place, by the square roots of the (absolute) diagonal, which becomes 1."""
     scale = matrices.diagonal(dim1=1, dim2=2).abs()
     scale = torch.where(scale > 0, scale, 1).rsqrt()
-    result = (matrices * scale[:, :, None] * scale[:, None, :]).clamp(-1, 1)
+    result = matrices.mul_(scale[:, :, None] * scale[:, None, :]).clamp_(-1, 1)  # one factor: symmetry stays exact
     result.diagonal(dim1=1, dim2=2).fill_(1)
     return result
 
 
 def _check_finite(matrices: Tensor, rows: list[int]) -> None:
+    if matrices.sum().isfinite():  # so is every term
+        return
     finite = matrices.isfinite().all(2).all(1)
     if not finite.all():
         row = rows[int((~finite).nonzero()[0])]

@@ -12,7 +12,8 @@ from torch import Tensor
 from graphfuse._check import check_shape
 from graphfuse.errors import MissingModality, NonFinite, ShapeMismatch, ShortSeries, UnusableRegion
 
-BATCH_NUMBERS = 2**21  # numbers in one batch: small enough for the cache, large enough for the BLAS
+BATCH_NUMBERS = 2**19  # numbers in one batch: few enough for the cache, many enough to hide the calls
+DEVICE_NUMBERS = 2**24  # the same on a GPU, which wants many at once
 
 
 class Batch(NamedTuple):
@@ -26,11 +27,15 @@ class Batch(NamedTuple):
         Their series; columns that are not usable are 0.
     usable : Tensor (B, R) bool
         Regions that carry a signal.
+    low, high : Tensor (B, R)
+        Smallest and largest value of a region.
     """
 
     rows: list[int]
     x: Tensor
     usable: Tensor
+    low: Tensor
+    high: Tensor
 
 
 def subject_arrays(series: Sequence | Tensor | np.ndarray) -> list:
@@ -77,33 +82,42 @@ def equal_length_batches(
         A constant region that counts as usable, or a subject without usable regions.
     """
     arrays = subject_arrays(series)
-    usable = _usable_mask(usable, len(arrays), arrays[0].shape[-1])
-    for rows in _rows_of_equal_length(arrays):
-        x = _stack([arrays[i] for i in rows]).to(device)
-        x = x.to(torch.promote_types(x.dtype, dtype))  # (B, T, R)
-        keep = usable[rows].to(device)
-        if not keep.all():
-            x = torch.where(keep[:, None], x, 0)
-        _check_regions(x, keep, rows)
-        yield Batch(rows, x, keep)
+    usable = usable_mask(usable, len(arrays), arrays[0].shape[-1])
+    for rows in rows_of_equal_length(arrays, device):
+        yield load_batch(arrays, rows, usable, device, dtype)
 
 
-def _rows_of_equal_length(arrays: list) -> Iterator[list[int]]:
+def load_batch(arrays: list, rows: list[int], usable: Tensor, device, dtype: torch.dtype) -> Batch:
+    """Stack the subjects of `rows`, all of one length, into new memory; check them as `equal_length_batches` does."""
+    x = _stack([arrays[i] for i in rows]).to(device)
+    x = x.to(torch.promote_types(x.dtype, dtype))  # (B, T, R)
+    keep = usable[rows].to(device)
+    if not keep.all():
+        x = torch.where(keep[:, None], x, 0)
+    low, high = x.amin(1), x.amax(1)  # (B, R); both pass a NaN on
+    _check_regions(low, high, keep, rows)
+    return Batch(rows, x, keep, low, high)
+
+
+def rows_of_equal_length(arrays: list, device="cpu") -> Iterator[list[int]]:
+    """Yield the positions of subjects that make up a batch: of one length, and few enough."""
     lengths = np.array([len(array) for array in arrays])
+    regions = arrays[0].shape[-1]
+    numbers = BATCH_NUMBERS if torch.device(device).type == "cpu" else DEVICE_NUMBERS
     for length in np.unique(lengths):
         rows = np.flatnonzero(lengths == length).tolist()
-        regions = arrays[0].shape[-1]
-        size = max(1, BATCH_NUMBERS // (regions * (int(length) + regions)))
+        size = max(1, numbers // (regions * (int(length) + regions)))
         yield from (rows[i : i + size] for i in range(0, len(rows), size))
 
 
 def _stack(arrays: list) -> Tensor:
     if isinstance(arrays[0], Tensor):
-        return torch.stack(arrays)
+        return torch.stack([array.detach() for array in arrays])
     return torch.from_numpy(np.stack(arrays))  # a copy: a read-only memory map stays untouched
 
 
-def _usable_mask(usable, n_subjects: int, n_regions: int) -> Tensor:
+def usable_mask(usable, n_subjects: int, n_regions: int) -> Tensor:
+    """Return the mask (B, R) bool, all True for None, or raise unless it fits and leaves each subject a region."""
     if usable is None:
         return torch.ones(n_subjects, n_regions, dtype=torch.bool)
     usable = torch.as_tensor(np.array(usable, dtype=bool) if not isinstance(usable, Tensor) else usable.cpu().bool())
@@ -114,9 +128,8 @@ def _usable_mask(usable, n_subjects: int, n_regions: int) -> Tensor:
     return usable
 
 
-def _check_regions(x: Tensor, usable: Tensor, rows: list[int]) -> None:
+def _check_regions(low: Tensor, high: Tensor, usable: Tensor, rows: list[int]) -> None:
     """Raise unless every usable region of every subject is finite and varies."""
-    low, high = torch.aminmax(x, dim=1)  # (B, R); both pass a NaN on
     infinite = ~(low.isfinite() & high.isfinite())
     constant = (low == high) & usable
     if infinite.any():

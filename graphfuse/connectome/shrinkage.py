@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,9 +23,7 @@ def empirical(x: Tensor, usable: Tensor | None = None) -> tuple[Tensor, Tensor]:
     shrinkage : Tensor (B,)
         Zeros.
     """
-    x = _centre(x, usable)
-    covariance = x.mT @ x / x.shape[1]
-    return covariance, covariance.new_zeros(len(covariance))
+    return _empirical(_centre(x, usable))
 
 
 def ledoit_wolf(x: Tensor, usable: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -51,20 +50,41 @@ def ledoit_wolf(x: Tensor, usable: Tensor | None = None) -> tuple[Tensor, Tensor
     ----------
     Ledoit and Wolf (2004), A well-conditioned estimator for large-dimensional covariance matrices, J Multivar Anal 88.
     """
-    x = _centre(x, usable)
+    return _ledoit_wolf(_centre(x, usable), usable)
+
+
+def _empirical(x: Tensor, usable: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    covariance = _gram(x).div_(x.shape[1])
+    return covariance, covariance.new_zeros(len(covariance))
+
+
+def _ledoit_wolf(x: Tensor, usable: Tensor | None = None) -> tuple[Tensor, Tensor]:
     n_frames = x.shape[1]
-    covariance = x.mT @ x / n_frames
-    count = x.new_full((len(x),), x.shape[2]) if usable is None else usable.sum(1).to(x)
-    mu = covariance.diagonal(dim1=1, dim2=2).sum(1) / count
+    covariance = _gram(x)
+    identity = torch.ones_like(x[:, 0]) if usable is None else usable.to(x)  # (B, R)
+    count = identity.sum(1)
+    mu = covariance.diagonal(dim1=1, dim2=2).sum(1) / n_frames / count
     unit = torch.where(mu > 0, mu, 1)  # fourth powers are taken in units of mu, so that they cannot overflow
-    target = torch.diag_embed((torch.ones_like(x[:, 0]) if usable is None else usable.to(x)) * mu[:, None])
-    scaled = covariance / unit[:, None, None]
-    fourth = (x.square().sum(2) / unit[:, None]).square().mean(1)  # (B,) mean over frames of |x_t|^4
-    spread = (scaled - target / unit[:, None, None]).square().sum((1, 2))
-    noise = (fourth - scaled.square().sum((1, 2))) / n_frames
+    share = mu / unit  # 1, or 0 for a series of zeros
+    fourth = (torch.linalg.vecdot(x, x) / unit[:, None]).square().mean(1)  # (B,) mean over frames of |x_t|^4
+    apart = covariance / (n_frames * unit)[:, None, None]
+    apart.diagonal(dim1=1, dim2=2).sub_(share[:, None] * identity)  # S - mu I, whose trace is 0
+    spread = torch.linalg.vector_norm(apart, dim=(1, 2)).square()
+    noise = (fourth - spread - count * share.square()) / n_frames  # |S|^2 = |S - mu I|^2 + R mu^2
     shrinkage = torch.where(spread > 0, (noise / torch.where(spread > 0, spread, 1)).clamp(0, 1), 0)
-    weight = shrinkage[:, None, None]
-    return (1 - weight) * covariance + weight * target, shrinkage
+    shrunk = apart * ((1 - shrinkage) * unit)[:, None, None]
+    shrunk.diagonal(dim1=1, dim2=2).add_(mu[:, None] * identity)
+    return shrunk, shrinkage
+
+
+def _gram(x: Tensor) -> Tensor:
+    """``X^T X``, (B, R, R), exactly symmetric; numpy knows that half of it is enough, torch does not."""
+    if x.device.type == "cpu" and not x.requires_grad:
+        rows = x.contiguous().numpy()
+        with np.errstate(over="ignore", invalid="ignore"):  # who calls looks for infinities, and says where
+            return torch.from_numpy(np.matmul(rows.transpose(0, 2, 1), rows))
+    gram = x.mT @ x
+    return (gram + gram.mT) / 2
 
 
 def _centre(x: Tensor, usable: Tensor | None) -> Tensor:
@@ -73,3 +93,4 @@ def _centre(x: Tensor, usable: Tensor | None) -> Tensor:
 
 
 ESTIMATORS = {"empirical": empirical, "ledoit-wolf": ledoit_wolf}
+OF_CENTRED = {"empirical": _empirical, "ledoit-wolf": _ledoit_wolf}  # the same of centred series, unusable regions 0

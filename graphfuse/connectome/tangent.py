@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -12,13 +12,16 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from graphfuse._check import check_option, check_range, check_shape
-from graphfuse.connectome.eigen import eigh, from_eigen, is_positive, spd_log, symmetric_function
+from graphfuse.connectome.eigen import eigh, from_eigen, is_positive, log_eigen, symmetric_function
+from graphfuse.connectome.shares import share_out
 from graphfuse.errors import NonFinite, NotFitted, NotPositiveDefinite, ShapeMismatch
 
-CHUNK_NUMBERS = 2**22  # entries of the matrices that are worked on at once
+CHUNK_NUMBERS = 2**18  # entries of the matrices that a thread works on at once
 
 
-def geometric_mean(covariances: Tensor | np.ndarray, tol: float = 1e-7, max_iter: int = 30) -> Tensor:
+def geometric_mean(
+    covariances: Tensor | np.ndarray, tol: float = 1e-7, max_iter: int = 30, *, dtype=torch.float64
+) -> Tensor:
     """Affine-invariant mean: the G with ``sum_k log(G^-1/2 C_k G^-1/2) = 0``, by gradient descent along geodesics.
 
     The steps are nilearn's (``ConnectivityMeasure(kind="tangent")``): start at the arithmetic mean, halve the step when
@@ -27,15 +30,17 @@ def geometric_mean(covariances: Tensor | np.ndarray, tol: float = 1e-7, max_iter
     Parameters
     ----------
     covariances : array (B, R, R)
-        Symmetric positive definite; worked on in float64.
+        Symmetric positive definite.
     tol : float
         Largest norm of the gradient, over R^2, that counts as converged.
     max_iter : int
         Most steps. A `sklearn.exceptions.ConvergenceWarning` says when they did not suffice.
+    dtype : torch.dtype
+        float64, or float32: half the time, and the fifth digit gone.
 
     Returns
     -------
-    Tensor (R, R) float64
+    Tensor (R, R)
 
     Raises
     ------
@@ -47,7 +52,7 @@ def geometric_mean(covariances: Tensor | np.ndarray, tol: float = 1e-7, max_iter
     """
     check_range("tol", tol, 0, open_low=True)
     check_range("max_iter", max_iter, 1)
-    covariances = _as_covariances(covariances)
+    covariances = _as_covariances(covariances, dtype)
     mean, step, smallest = covariances.mean(0), 1.0, np.inf
     for _ in range(max_iter):
         root, inverse_root = _roots(mean)
@@ -63,17 +68,19 @@ def geometric_mean(covariances: Tensor | np.ndarray, tol: float = 1e-7, max_iter
     return (mean + mean.T) / 2
 
 
-def log_euclidean_mean(covariances: Tensor | np.ndarray) -> Tensor:
+def log_euclidean_mean(covariances: Tensor | np.ndarray, *, dtype=torch.float64) -> Tensor:
     """Log-Euclidean mean: ``exp(mean_k log C_k)``, in one pass.
 
     Parameters
     ----------
     covariances : array (B, R, R)
-        Symmetric positive definite; worked on in float64.
+        Symmetric positive definite.
+    dtype : torch.dtype
+        See `geometric_mean`.
 
     Returns
     -------
-    Tensor (R, R) float64
+    Tensor (R, R)
 
     Raises
     ------
@@ -83,23 +90,25 @@ def log_euclidean_mean(covariances: Tensor | np.ndarray) -> Tensor:
     ----------
     Arsigny et al. (2006), Log-Euclidean metrics for fast and simple calculus on diffusion tensors, MRM 56.
     """
-    covariances = _as_covariances(covariances)
+    covariances = _as_covariances(covariances, dtype)
     return symmetric_function(torch.exp, _mean_log(covariances)[None])[0]
 
 
-def tangent_map(covariances: Tensor | np.ndarray, reference: Tensor | np.ndarray) -> Tensor:
+def tangent_map(covariances: Tensor | np.ndarray, reference: Tensor | np.ndarray, *, dtype=torch.float64) -> Tensor:
     """Deviation of each covariance from a reference: ``log(W^-1/2 C W^-1/2)``.
 
     Parameters
     ----------
     covariances : array (B, R, R)
-        Symmetric positive definite; worked on in float64. Each is mapped alone.
+        Symmetric positive definite. Each is mapped alone.
     reference : array (R, R)
         Symmetric positive definite: W, a mean of training subjects.
+    dtype : torch.dtype
+        See `geometric_mean`.
 
     Returns
     -------
-    Tensor (B, R, R) float64
+    Tensor (B, R, R)
         Symmetric; 0 where C = W.
 
     Raises
@@ -110,10 +119,10 @@ def tangent_map(covariances: Tensor | np.ndarray, reference: Tensor | np.ndarray
     ----------
     Varoquaux et al. (2010), Detection of brain functional-connectivity difference in post-stroke patients, MICCAI.
     """
-    covariances = _as_covariances(covariances)
-    reference = torch.as_tensor(reference, dtype=torch.float64, device=covariances.device)
+    covariances = _as_covariances(covariances, dtype)
+    reference = torch.as_tensor(reference, dtype=dtype, device=covariances.device)
     check_shape("reference", reference, tuple(covariances.shape[1:]))
-    return _whiten_and_log(covariances, _roots(_as_covariances(reference[None])[0])[1])
+    return _whiten_and_log(covariances, _roots(_as_covariances(reference[None], dtype)[0])[1])
 
 
 REFERENCES = {"geometric": geometric_mean, "log-euclidean": log_euclidean_mean}
@@ -155,8 +164,8 @@ class TangentSpace(TransformerMixin, BaseEstimator):
         return tangent_map(covariances, self.reference_)
 
 
-def _as_covariances(covariances: Tensor | np.ndarray) -> Tensor:
-    covariances = torch.as_tensor(covariances, dtype=torch.float64)
+def _as_covariances(covariances: Tensor | np.ndarray, dtype: torch.dtype) -> Tensor:
+    covariances = torch.as_tensor(covariances, dtype=dtype)
     check_shape("covariances", covariances, (None, None, None))
     if not len(covariances) or covariances.shape[1] != covariances.shape[2]:
         raise ShapeMismatch(f"covariances must have shape (B, R, R), B > 0; got {tuple(covariances.shape)}.")
@@ -173,23 +182,37 @@ def _roots(matrix: Tensor) -> tuple[Tensor, Tensor]:
     return from_eigen(values.sqrt(), vectors)[0], from_eigen(values.rsqrt(), vectors)[0]
 
 
-def _chunks(covariances: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """Pairs of a first row and the matrices from there on."""
-    size = max(1, CHUNK_NUMBERS // covariances[0].numel())
-    return ((first, covariances[first : first + size]) for first in range(0, len(covariances), size))
-
-
 def _mean_log(covariances: Tensor, whitening: Tensor | None = None) -> Tensor:
-    total = torch.zeros_like(covariances[0])
-    for first, chunk in _chunks(covariances):
-        chunk = chunk if whitening is None else whitening @ chunk @ whitening
-        total += spd_log(chunk, first).sum(0)
-    return total / len(covariances)
+    def work(first: int) -> Tensor:
+        values, vectors = _whitened_log(covariances, first, whitening)
+        # the sum of V diag(w) V^T over a chunk as one product: no logarithm is written
+        return torch.addbmm(torch.zeros_like(covariances[0]), vectors * values[:, None], vectors.mT)
+
+    return sum(_over_chunks(work, covariances)) / len(covariances)
 
 
 def _whiten_and_log(covariances: Tensor, whitening: Tensor) -> Tensor:
     result = torch.empty_like(covariances)
-    for first, chunk in _chunks(covariances):
-        logs = spd_log(whitening @ chunk @ whitening, first)
-        result[first : first + len(chunk)] = (logs + logs.mT) / 2
+
+    def work(first: int) -> None:
+        logs = from_eigen(*_whitened_log(covariances, first, whitening))
+        torch.add(logs, logs.mT, out=result[first : first + len(logs)]).div_(2)
+
+    _over_chunks(work, covariances)
     return result
+
+
+def _whitened_log(covariances: Tensor, first: int, whitening: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Eigenvalues and eigenvectors of the logarithms of the chunk that begins at `first`."""
+    chunk = covariances[first : first + _chunk_length(covariances)]
+    chunk = chunk if whitening is None else whitening @ chunk @ whitening
+    return log_eigen(*torch.linalg.eigh(chunk), first)
+
+
+def _over_chunks(work: Callable[[int], object], covariances: Tensor) -> list:
+    starts = range(0, len(covariances), _chunk_length(covariances))
+    return share_out(work, starts, device=covariances.device, width=covariances.shape[-1])
+
+
+def _chunk_length(covariances: Tensor) -> int:
+    return max(1, CHUNK_NUMBERS // covariances[0].numel())

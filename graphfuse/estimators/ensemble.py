@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,7 +11,8 @@ from torch import nn
 
 from graphfuse.estimators.calibration import fit_temperature
 from graphfuse.estimators.dealing import inner_split
-from graphfuse.estimators.training import Recipe, train_network
+from graphfuse.estimators.lockstep import Lesson, train_together
+from graphfuse.estimators.training import Recipe
 
 
 class Ensemble(nn.Module):
@@ -37,25 +38,15 @@ class Ensemble(nn.Module):
         return _mean(outputs) / self.temperature
 
 
-def train_ensemble(
-    make: Callable[[], nn.Module],
-    logits: Callable[[nn.Module, torch.Tensor], torch.Tensor],
-    codes: np.ndarray,
-    groups: np.ndarray,
-    recipe: Recipe,
-    seed: int,
-) -> tuple[Ensemble, list[list[float]]]:
-    """Train ``recipe.members`` networks of `make`, each with its own weights, batches and inner split.
-
-    A single inner split of few subjects picks an epoch by luck; members that share it would share the luck. The
-    temperature of the ensemble is fitted on what its members say of the subjects that they were not trained on. The
-    global random state of torch is left as it was.
+@dataclass(frozen=True, eq=False)
+class Course:
+    """What an ensemble is to be trained on.
 
     Parameters
     ----------
     make : callable
         ``() -> Module`` with fresh weights.
-    logits : callable
+    inputs : Vectors, People, or another callable
         ``(network, rows) -> (len(rows), C)``.
     codes, recipe
         As in `train_network`.
@@ -63,24 +54,58 @@ def train_ensemble(
         Who must stay on one side of an inner split.
     seed : int
         Seed of everything.
+    """
+
+    make: Callable[[], nn.Module]
+    inputs: Callable[[nn.Module, torch.Tensor], torch.Tensor]
+    codes: np.ndarray
+    groups: np.ndarray
+    recipe: Recipe
+    seed: int
+
+    def lessons(self) -> list[Lesson]:
+        """One a member, each with its own weights, batches and inner split."""
+        with torch.random.fork_rng(devices=[]):
+            return [
+                self._lesson(s) for s in np.random.SeedSequence(self.seed).generate_state(self.recipe.members).tolist()
+            ]
+
+    def _lesson(self, seed: int) -> Lesson:
+        torch.manual_seed(seed)
+        network = self.make()
+        masks = torch.Generator().set_state(torch.get_rng_state())  # goes on where the weights ended
+        split = inner_split(self.codes, self.groups, self.recipe.validation, seed)
+        return Lesson(network, self.inputs, self.codes, split, self.recipe, seed, masks)
+
+    def ensemble(self, lessons: list[Lesson]) -> Ensemble:
+        """The trained members with their temperature."""
+        ensemble = Ensemble(lesson.network for lesson in lessons)
+        left_out = [(lesson.split[1], _outputs(lesson)) for lesson in lessons]
+        ensemble.temperature.fill_(temperature(left_out, self.codes))
+        return ensemble.eval()
+
+
+def train_ensembles(courses: Sequence[Course]) -> list[tuple[Ensemble, list[list[float]]]]:
+    """Train the members of all ensembles side by side (`train_together`).
+
+    A single inner split of few subjects picks an epoch by luck; members that share it would share the luck. The
+    temperature of an ensemble is fitted on what its members say of the subjects that they were not trained on. The
+    global random state of torch is left as it was.
 
     Returns
     -------
-    Ensemble, and the inner validation loss by epoch of each member.
+    list of (Ensemble, inner validation loss by epoch of each member)
     """
-    members, history, left_out = [], [], []
-    with torch.random.fork_rng(devices=[]):
-        for own_seed in np.random.SeedSequence(seed).generate_state(recipe.members).tolist():
-            torch.manual_seed(own_seed)
-            network = make()
-            split = inner_split(codes, groups, recipe.validation, own_seed)
-            own_logits = partial(logits, network)
-            history.append(train_network(network, own_logits, codes, split, recipe, own_seed))
-            left_out.append((split[1], _outputs(own_logits, split[1])))
-            members.append(network)
-    ensemble = Ensemble(members)
-    ensemble.temperature.fill_(temperature(left_out, codes))
-    return ensemble.eval(), history
+    lessons = [course.lessons() for course in courses]
+    histories = iter(train_together([lesson for own in lessons for lesson in own]))
+    return [
+        (course.ensemble(own), [next(histories) for _ in own]) for course, own in zip(courses, lessons, strict=True)
+    ]
+
+
+def train_ensemble(*course, **parts) -> tuple[Ensemble, list[list[float]]]:
+    """Train one ensemble; arguments as of `Course`."""
+    return train_ensembles([Course(*course, **parts)])[0]
 
 
 def temperature(left_out: list[tuple[np.ndarray, np.ndarray]], codes: np.ndarray) -> float:
@@ -101,8 +126,9 @@ def temperature(left_out: list[tuple[np.ndarray, np.ndarray]], codes: np.ndarray
 
 
 @torch.no_grad()
-def _outputs(logits: Callable[[torch.Tensor], torch.Tensor], rows: np.ndarray) -> np.ndarray:
-    return logits(torch.as_tensor(rows)).double().numpy()
+def _outputs(lesson: Lesson) -> np.ndarray:
+    """Logits (n, C) of the subjects that chose the epoch."""
+    return lesson.inputs(lesson.network, torch.as_tensor(lesson.split[1])).double().numpy()
 
 
 def _mean(outputs):

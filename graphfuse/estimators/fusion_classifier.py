@@ -22,6 +22,7 @@ from graphfuse.fusion import make_fusion
 from graphfuse.graph.graphs import Graphs
 from graphfuse.graph.subject import FunctionalGraph, MorphometricGraph
 from graphfuse.kernels.adjacency import Adjacency
+from graphfuse.nn.dropout import Dropout
 from graphfuse.nn.encoder import GraphEncoder, PyGEncoder
 
 EDGES = ("given", "none", "shuffled")
@@ -39,7 +40,7 @@ class FusionNetwork(nn.Module):
         super().__init__()
         self.encoders = nn.ModuleDict(encoders)
         self.fusion = fusion
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, n_classes))
+        self.head = nn.Sequential(Dropout(dropout), nn.Linear(width, n_classes))
 
     def forward(self, graphs: dict[str, Graphs]):
         embeddings = {name: self.encoders[name](g.x, g.adjacency, g.nodes) for name, g in graphs.items()}  # (B, D)

@@ -10,13 +10,15 @@ from torch import nn
 
 from graphfuse.cohort import Cohort
 from graphfuse.estimators.adjusting import scope_of
-from graphfuse.estimators.base import CohortClassifier
-from graphfuse.estimators.ensemble import Ensemble, train_ensemble
+from graphfuse.estimators.ensemble import Course, Ensemble
 from graphfuse.estimators.features import CohortVector
+from graphfuse.estimators.inputs import Vectors
+from graphfuse.estimators.together import CourseClassifier
 from graphfuse.estimators.training import Recipe
+from graphfuse.nn.dropout import Dropout
 
 
-class MLP(CohortClassifier):
+class MLP(CourseClassifier):
     """One hidden layer on the modalities' vectors side by side; trained exactly as `FusionClassifier` is.
 
     Parameters
@@ -66,18 +68,11 @@ class MLP(CohortClassifier):
         """``features`` when a step of `adjust` reads the features of new subjects together, else ``training``."""
         return scope_of(self.adjust)
 
-    def _fit(self, cohort: Cohort, codes: np.ndarray) -> None:
+    def _course(self, cohort: Cohort, codes: np.ndarray) -> Course:
         self.vector_ = CohortVector(self.signals, self.features, standardise=True, adjust=self.adjust)
         X = torch.as_tensor(self.vector_.fit_transform(cohort, codes))
         self.in_channels_ = X.shape[1]
-        self.network_, self.history_ = train_ensemble(
-            self._network,
-            lambda network, rows: network(X[rows]),
-            codes,
-            cohort.groups,
-            Recipe.of(self),
-            self.random_state,
-        )
+        return Course(self._network, Vectors(X), codes, cohort.groups, Recipe.of(self), self.random_state)
 
     def _modalities(self, cohort: Cohort) -> Iterable[str]:
         return self.vector_.parts_
@@ -88,10 +83,10 @@ class MLP(CohortClassifier):
 
     def _network(self) -> nn.Module:
         return nn.Sequential(
-            nn.Dropout(self.dropout),
+            Dropout(self.dropout),
             nn.Linear(self.in_channels_, self.hidden),
             nn.ReLU(),
-            nn.Dropout(self.dropout),
+            Dropout(self.dropout),
             nn.Linear(self.hidden, len(self.classes_)),
         )
 

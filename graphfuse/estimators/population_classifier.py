@@ -15,9 +15,11 @@ from graphfuse._check import check_range
 from graphfuse.cohort import Cohort
 from graphfuse.errors import LeakageError
 from graphfuse.estimators.adjusting import scope_of
-from graphfuse.estimators.base import CohortClassifier, layout
-from graphfuse.estimators.ensemble import Ensemble, train_ensemble
+from graphfuse.estimators.base import layout
+from graphfuse.estimators.ensemble import Course, Ensemble
 from graphfuse.estimators.features import CohortVector
+from graphfuse.estimators.inputs import People
+from graphfuse.estimators.together import CourseClassifier
 from graphfuse.estimators.training import Recipe
 from graphfuse.graph.population import PopulationGraph
 from graphfuse.kernels.adjacency import Adjacency
@@ -33,10 +35,14 @@ class PopulationNetwork(nn.Module):
         self.head = nn.Linear(encoder.out_channels, n_classes)
 
     def forward(self, x: torch.Tensor, adjacency: Adjacency) -> torch.Tensor:
-        return self.head(self.encoder.node_embeddings(x[None], adjacency)[0])
+        return self.nodes(x[None], adjacency)[0]
+
+    def nodes(self, x: torch.Tensor, adjacency: Adjacency) -> torch.Tensor:
+        """Logits (G, N, C) of the nodes x (G, N, F) of G graphs."""
+        return self.head(self.encoder.node_embeddings(x, adjacency))
 
 
-class PopulationClassifier(CohortClassifier):
+class PopulationClassifier(CourseClassifier):
     """Classify people as nodes of a population graph.
 
     Inductive by default: the graph holds the training subjects; a new one is attached alone, listens to them and is
@@ -109,7 +115,7 @@ class PopulationClassifier(CohortClassifier):
         """``features`` when it is transductive or a step of `adjust` reads the features of new subjects together."""
         return "features" if self.transductive else scope_of(self.adjust)
 
-    def _fit(self, cohort: Cohort, codes: np.ndarray, unlabelled: Cohort | None = None) -> None:
+    def _course(self, cohort: Cohort, codes: np.ndarray, unlabelled: Cohort | None = None) -> Course:
         check_range("components", self.components, 2)
         graph = clone(self.graph or _default_graph(cohort))
         cohort.check_columns((*graph.same, *(graph.within or {})), "The population graph")
@@ -124,15 +130,8 @@ class PopulationClassifier(CohortClassifier):
             phenotypes = pd.concat([phenotypes, unlabelled.blind().phenotypes])
         self.graph_ = graph.fit(x, phenotypes)
         self.x_ = x
-        adjacency = self.graph_.adjacency()
-        self.network_, self.history_ = train_ensemble(
-            self._network,
-            lambda network, rows: network(x, adjacency)[rows],  # labelled people come first
-            codes,
-            cohort.groups,
-            Recipe.of(self),
-            self.random_state,
-        )
+        people = People(x, self.graph_.adjacency())  # labelled people come first
+        return Course(self._network, people, codes, cohort.groups, Recipe.of(self), self.random_state)
 
     def _modalities(self, cohort: Cohort) -> Iterable[str]:
         return self.vector_.parts_

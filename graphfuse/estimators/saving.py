@@ -25,6 +25,7 @@ from graphfuse.estimators.population_classifier import PopulationClassifier
 from graphfuse.estimators.prototypes import is_anonymous, prototypes
 from graphfuse.estimators.ridge import MeanOfRidges, Ridge
 from graphfuse.estimators.svm import LinearSVM
+from graphfuse.graph.backbone import DisparityFilter, SpanningDensity
 from graphfuse.graph.population import PopulationGraph
 from graphfuse.graph.sparsify import KNearest, Threshold, TopDensity
 from graphfuse.graph.subject import FunctionalGraph, MorphometricGraph
@@ -34,9 +35,10 @@ from graphfuse.harmonise import ComBat, LocationScale, RegressOut
 CLASSES = {
     cls.__name__: cls
     for cls in (
-        AdjustedVector, CohortVector, ComBat, EdgeVector, FunctionalGraph, FusionClassifier, KNearest, LinearSVM,
+        AdjustedVector, CohortVector, ComBat, DisparityFilter, EdgeVector, FunctionalGraph, FusionClassifier, KNearest,
+        LinearSVM,
         LocationScale, MLP, Majority, MeanOfRidges, MorphometricGraph, PopulationClassifier, PopulationGraph,
-        RegressOut, Ridge, TangentSpace, Threshold, TopDensity, ValueVector,
+        RegressOut, Ridge, SpanningDensity, TangentSpace, Threshold, TopDensity, ValueVector,
     )
 }  # fmt: skip
 # Attributes that belong to the training subjects, not to the model, and what a file holds in their place.

@@ -101,13 +101,18 @@ def train_network(
         elif epoch - int(np.argmin(history)) >= recipe.patience:
             break
     if kept is None:
-        raise NonFinite(
-            f"The validation loss must be a number; it was {history[0]} from the first epoch on. Lower the "
-            f"learning rate (it is {recipe.learning_rate})."
-        )
+        raise no_loss(history[0], recipe)
     network.load_state_dict(kept)
     network.eval()
     return history
+
+
+def no_loss(loss: float, recipe: Recipe) -> NonFinite:
+    """What is raised when no epoch's validation loss was a number; `loss` is the first one."""
+    return NonFinite(
+        f"The validation loss must be a number; it was {loss} from the first epoch on. Lower the learning rate (it is "
+        f"{recipe.learning_rate})."
+    )
 
 
 def _one_epoch(network, logits, target, rows, optimiser, batch_size, shuffle) -> None:

@@ -44,6 +44,8 @@ class CrossValidation:
     steps : DataFrame
         model, step, kind, data, labels, phenotypes, tried: what each fitted step says it used (`declaration`), and how
         many configurations the model tried inside its training subjects.
+    together : bool
+        Whether the networks of several folds were trained as one batch.
     """
 
     cohort: Cohort
@@ -55,6 +57,7 @@ class CrossValidation:
     estimators: Mapping = field(default_factory=dict)
     fitted: Mapping = field(default_factory=dict)
     steps: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(STEPS)))
+    together: bool = False
 
     def __repr__(self) -> str:
         return (

@@ -106,6 +106,7 @@ def write_run(result: CrossValidation, folder: Path, arguments: Mapping) -> None
         "inputs": data_fingerprints(result.cohort),
         "splits": _splits_record(result.splits),
         "modes": modes,
+        "together": result.together,
         "seeds": {name: getattr(model, "random_state", None) for name, model in result.estimators.items()},
         "hashes": result_hashes(folder),
     }
@@ -136,7 +137,11 @@ def read_arguments(folder: Path) -> dict:
 def _read_record(folder: Path) -> dict:
     try:
         run, local = (json.loads((folder / f"{name}.json").read_text()) for name in ("run", "local"))
-        return {"arguments": run["arguments"] | local, "splits": run["splits"]}
+        return {
+            "arguments": run["arguments"] | local,
+            "splits": run["splits"],
+            "together": run.get("together", False),  # not yet told by older runs
+        }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UnreadableFile(
             "Expected a folder that `graphfuse evaluate --out` has finished; it has no run.json and local.json."
@@ -161,6 +166,7 @@ def read_run(folder: Path, cohort: Cohort) -> CrossValidation:
         models_by_name(cohort, list(predictions["model"].unique())),
         fitted,
         read_table(folder / "steps.tsv"),
+        run["together"],
     )
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 import torch
 from sklearn.base import BaseEstimator
 
 from graphfuse._check import check_option, check_range, check_shape
-from graphfuse.errors import InvalidOption, NotFitted
+from graphfuse.errors import NotFitted
+from graphfuse.graph.agreement import codes, levels, traits
+from graphfuse.graph.nearest import SEARCHES, TILE, Edges, agreeing, onto, symmetric
 from graphfuse.kernels.adjacency import Adjacency
+from graphfuse.kernels.codes import Codes
 from graphfuse.kernels.finite import LIMIT, check_finite
+from graphfuse.kernels.topk import most_agreeing
 
-CHUNK = 1024  # rows of the similarity that exist at one time
+CHUNK = TILE  # people a side of the correlations that exist at one time
 
 
 class PopulationGraph(BaseEstimator):
@@ -34,7 +37,16 @@ class PopulationGraph(BaseEstimator):
     similarity : bool
         Weigh by imaging similarity; False = phenotypes only.
     neighbours : int
-        Edges kept in a row.
+        Edges kept in a row; equal weights go by position.
+    search : {"exact", "approximate"}
+        How the fitted people find their neighbours: among all pairs, or among candidates found by NN-descent, which
+        grows with N log N instead of N^2 (needs pynndescent, ``pip install graphfuse[approximate]``). What is lost:
+        a person who is no candidate is missed, such as one who agrees on the phenotypes and has less alike imaging.
+        Without `similarity` edges are exact either way.
+    candidates : int
+        Candidates for each edge of the approximate search.
+    random_state : int
+        Of the approximate search.
 
     Notes
     -----
@@ -48,12 +60,22 @@ class PopulationGraph(BaseEstimator):
     uses_y, scope = False, "training"
 
     def __init__(
-        self, same: Sequence[str] = (), within: dict[str, float] | None = None, similarity=True, neighbours=10
+        self,
+        same: Sequence[str] = (),
+        within: dict[str, float] | None = None,
+        similarity=True,
+        neighbours=10,
+        search: str = "exact",
+        candidates: int = 3,
+        random_state: int = 0,
     ):
         self.same = same
         self.within = within
         self.similarity = similarity
         self.neighbours = neighbours
+        self.search = search
+        self.candidates = candidates
+        self.random_state = random_state
 
     @property
     def phenotypes_read(self) -> tuple[str, ...]:
@@ -62,14 +84,17 @@ class PopulationGraph(BaseEstimator):
 
     def fit(self, features: torch.Tensor, phenotypes: pd.DataFrame) -> PopulationGraph:
         """Take these people as the nodes: features (N, P), phenotypes (N, ·) in the same order."""
+        check_option("search", self.search, SEARCHES)
         check_range("neighbours", self.neighbours, 1)
+        check_range("candidates", self.candidates, 1)
         for name, width in (self.within or {}).items():
             check_range(f"within[{name!r}]", width, 0, open_low=True)
+        check_range("the number of people", len(phenotypes), 1)
         check_shape("features", features, (len(phenotypes), None))
         self.units_ = _unit_rows(features)
         self.n_features_ = features.shape[1]
-        self.levels_ = {name: _levels(phenotypes, name) for name in self.same}
-        self.traits_ = self._traits(phenotypes)
+        self.levels_ = levels(phenotypes, self.same)
+        self.traits_ = traits(phenotypes, self.levels_, self.within or {})
         sigma = float(1 - self.units_.mean(0).square().sum())  # mean of 1 - <u_i, u_j> over all pairs
         self.sigma_ = sigma if sigma > 1e-6 else 1.0  # everybody alike, to rounding
         return self
@@ -81,90 +106,58 @@ class PopulationGraph(BaseEstimator):
     def adjacency(self) -> Adjacency:
         """The graph of the fitted people, (1, N, N), symmetric, no self-loops."""
         self._check_fitted()
-        n = len(self.units_)
-        target, source, weight = self._strongest(self.units_, self.traits_, own=True)
-        both = torch.stack([torch.cat([source, target]), torch.cat([target, source])])
-        key, inverse = torch.unique(both[1] * n + both[0], return_inverse=True)
-        largest = weight.new_zeros(len(key)).scatter_reduce_(0, inverse, torch.cat([weight, weight]), "amax")
-        return Adjacency.from_edge_index(torch.stack([key % n, key // n]), largest, num_nodes=n)
+        edge_index, weight = symmetric(self._among_fitted(min(self.neighbours, len(self.units_) - 1)))
+        return Adjacency.from_edge_index(edge_index, weight, num_nodes=len(self.units_))
 
-    def attach(self, features: torch.Tensor, phenotypes: pd.DataFrame) -> Adjacency:
+    def attach(self, features: torch.Tensor, phenotypes: pd.DataFrame, fitted: Adjacency | None = None) -> Adjacency:
         """Fitted people and M new ones, (1, N + M, N + M): a new person listens to the k nearest fitted ones.
 
-        Nobody listens to a new person, so the fitted rows and their degrees stay as they were.
+        Nobody listens to a new person, so the fitted rows and their degrees stay as they were. New people are
+        compared with every fitted one, whatever the search.
+
+        Parameters
+        ----------
+        features : tensor (M, P)
+        phenotypes : DataFrame (M, ·)
+        fitted : Adjacency or None
+            What `adjacency` returned, so that it need not be found again.
         """
         self._check_fitted()
         check_shape("features", features, (len(phenotypes), self.n_features_))
-        target, source, weight = self._strongest(_unit_rows(features), self._traits(phenotypes), own=False)
+        source, weight = self._from_fitted(_unit_rows(features), traits(phenotypes, self.levels_, self.within or {}))
+        kept = weight > 0
+        place = torch.stack([kept.nonzero()[:, 0], source[kept].long()])
         shape = (len(features), len(self.units_))
-        place = torch.stack([target, source])
-        return self.adjacency().attach(torch.sparse_coo_tensor(place, weight, shape, check_invariants=True))
+        rows = torch.sparse_coo_tensor(place, weight[kept], shape, check_invariants=True)
+        return (self.adjacency() if fitted is None else fitted).attach(rows)
 
-    def _strongest(self, units, traits, own: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Target, source and weight of the k heaviest edges of each row; weights of 0 are no edges."""
-        k = min(self.neighbours, len(self.units_) - own)
-        found = []
-        for begin in range(0, len(units), CHUNK):
-            weight = self._weights(
-                units[begin : begin + CHUNK], {h: t[begin : begin + CHUNK] for h, t in traits.items()}
-            )
-            if own:
-                weight[torch.arange(len(weight)), torch.arange(begin, begin + len(weight))] = 0
-            value, source = weight.topk(k, dim=1)  # (chunk, k)
-            target = torch.arange(begin, begin + len(weight))[:, None].expand_as(source)
-            found.append((target[value > 0], source[value > 0], value[value > 0]))
-        target, source, weight = (torch.cat(parts) for parts in zip(*found, strict=True))
-        return target, source, weight
+    def _among_fitted(self, k: int) -> Edges:
+        """The k heaviest edges of each fitted person."""
+        mine = self._codes(self.traits_, len(self.units_))
+        if not self.similarity:
+            return agreeing(mine, k)
+        search, settings = SEARCHES[self.search]
+        settings = {name: getattr(self, name) for name in settings}
+        return search(self.units_, mine, self._scale, k, CHUNK, **settings)
 
-    def _weights(self, units: torch.Tensor, traits: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Rows of W: (chunk, N)."""
-        rho = 1 - units @ self.units_.T
-        weight = torch.exp(-(rho**2) / (2 * self.sigma_**2)) if self.similarity else torch.ones_like(rho)
-        if not traits:
-            return weight
-        agreement = torch.zeros_like(rho)
-        for name, value in traits.items():
-            gap = (value[:, None] - self.traits_[name][None, :]).abs()
-            agreement += gap < (self.within or {}).get(name, 0.5)  # codes of a category differ by 1 at least; NaN: no
-        return weight * agreement
+    def _from_fitted(self, units: torch.Tensor, numbers: dict[str, torch.Tensor]) -> Edges:
+        """The k heaviest edges of each new person."""
+        k = min(self.neighbours, len(self.units_))
+        new, mine = self._codes(numbers, len(units)), self._codes(self.traits_, len(self.units_))
+        if not self.similarity:
+            return most_agreeing(new, mine, k)
+        return onto(units, new, self.units_, mine, self._scale, k, CHUNK)
 
-    def _traits(self, phenotypes: pd.DataFrame) -> dict[str, torch.Tensor]:
-        traits = {}
-        for name in (*self.same, *(self.within or {})):
-            check_option("a phenotype of the population graph", name, list(phenotypes.columns))
-            column = phenotypes[name]
-            if name in self.same:  # a level that no fitted person has becomes NaN: it agrees with nobody
-                column = _text(column).map(self.levels_[name])
-            traits[name] = torch.as_tensor(_numbers(column))
-        return traits
+    def _codes(self, numbers: dict[str, torch.Tensor], n: int) -> Codes:
+        return codes(numbers, self.levels_, self.within or {}, n)
 
-
-def _levels(phenotypes: pd.DataFrame, name: str) -> dict[str, float]:
-    """Code of each value of a categorical phenotype, by its text."""
-    check_option("a phenotype of the population graph", name, list(phenotypes.columns))
-    return {level: float(i) for i, level in enumerate(sorted(_text(phenotypes[name]).dropna().unique()))}
-
-
-def _text(column: pd.Series) -> pd.Series:
-    """A category's values as text, NaN where missing; 1 is 1.0, which it becomes beside a missing value."""
-    if pd.api.types.is_numeric_dtype(column):
-        column = column.astype("Float64").astype(float)
-    return column.astype(object).map(str).where(column.notna(), np.nan)
-
-
-def _numbers(column: pd.Series) -> np.ndarray:
-    """A quantitative phenotype (N,) float32, NaN where missing or infinite."""
-    try:
-        values = pd.to_numeric(column).astype("Float64").to_numpy(float, na_value=np.nan)
-    except (TypeError, ValueError):
-        raise InvalidOption(
-            f"within={{{column.name!r}: ...}} needs numbers; this column holds text. Name it in `same`."
-        ) from None
-    return np.where(np.abs(values) <= LIMIT, values, np.nan).astype(np.float32)
+    @property
+    def _scale(self) -> float:
+        return 1 / (2 * self.sigma_**2)
 
 
 def _unit_rows(features: torch.Tensor) -> torch.Tensor:
     """Rows centred and scaled to length 1, so that inner products are Pearson correlations; constant rows -> 0."""
     check_finite("features", features, LIMIT)
-    centred = features - features.mean(1, keepdim=True)
-    return centred / centred.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    centred = features.detach() - features.detach().mean(1, keepdim=True)
+    return centred.div_(centred.norm(dim=1, keepdim=True).clamp(min=1e-12)).float()

@@ -17,7 +17,7 @@ from graphfuse.kernels.adjacency import Adjacency
 from graphfuse.signal import Signal
 
 MAX_Z = 10.0  # one broken region must not outweigh all others of a subject
-FUNCTIONAL_KINDS = ("correlation", "partial", "tangent")
+FUNCTIONAL_KINDS = ("correlation", "partial", "spearman", "tangent")
 
 
 class FunctionalGraph(BaseEstimator):
@@ -30,7 +30,7 @@ class FunctionalGraph(BaseEstimator):
 
     Parameters
     ----------
-    kind : {"correlation", "partial", "tangent"}
+    kind : {"correlation", "partial", "spearman", "tangent"}
         ``tangent`` fits its reference on the subjects given to `fit`. Ignored for ready matrices.
     estimator : {"empirical", "ledoit-wolf"} or None
         Covariance estimator; None = empirical for correlation, Ledoit-Wolf where a matrix is inverted.

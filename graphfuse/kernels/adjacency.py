@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from math import prod
 
 import torch
 from torch import Tensor
@@ -10,15 +11,17 @@ from torch import Tensor
 from graphfuse._check import check_option, check_range, check_shape
 from graphfuse.errors import InvalidOption
 from graphfuse.kernels import edges
-from graphfuse.kernels.csr import BlockCSR, graph_index
+from graphfuse.kernels.csr import BlockCSR, graph_index, sorted_edges
 from graphfuse.kernels.edges import as_weight
 from graphfuse.kernels.finite import check_finite
 from graphfuse.kernels.laplacian import ScaledLaplacian
-from graphfuse.kernels.normalise import NORMALISATIONS, check_non_negative, degrees
+from graphfuse.kernels.normalise import NORMALISATIONS, degree, normalised, row_sums
 from graphfuse.kernels.spmm import spmm
+from graphfuse.kernels.storage import Storage
 
-# One CPU thread, D = 32, R = 110 .. 871: CSR beats bmm up to a density of about 0.3, in each gradient too.
-DENSE_ABOVE = 0.3
+# Density from which a product of matrices is quicker than one over edges, gradients included. CPU: measured for
+# R = 68 .. 1000 and D = 16 .. 128 (benchmarks/workloads/crossover.py). GPU: not measured by us.
+DENSE_ABOVE = {"cpu": 0.5, "cuda": 0.05}
 LAYOUTS = ("auto", "dense", "sparse")
 
 
@@ -26,19 +29,20 @@ class Adjacency:
     """G graphs of R target and S source nodes; ``(A x)_r = sum_s A_rs x_s``. Frozen: no method changes it.
 
     Made by `from_dense` or `from_edge_index`. An edge is a nonzero weight; row r holds the edges that lead *to* r.
-    What `normalised` returns is kept while the weights need no gradient. A selection keeps a reference to
-    the stack it came from, so that a batch takes its share of what was computed once; a pickle does not hold it.
+    What `normalised` returns is kept while the weights need no gradient. A selection knows the stack it came from, so
+    that a batch takes its share of what was computed once; a pickle does not hold it.
 
     Parameters
     ----------
     weight : tensor (G, R, S) if dense, (E,) if sparse
     pattern : BlockCSR or None
         Where the edges lie; None means dense.
+    outside : tensor (G, R) or None
+        What each degree has beyond these weights, in a part of a larger graph.
     """
 
-    def __init__(self, weight: Tensor, pattern: BlockCSR | None = None):
-        self.weight = weight
-        self.pattern = pattern
+    def __init__(self, weight: Tensor, pattern: BlockCSR | None = None, outside: Tensor | None = None):
+        self.storage = Storage(weight, pattern, outside)
         self._kept: dict = {}
         self._origin: tuple[Adjacency, Tensor | slice] | None = None
 
@@ -60,8 +64,8 @@ class Adjacency:
         weight = as_weight(weight)
         check_option("layout", layout, LAYOUTS)
         adjacency = cls(weight[None] if weight.dim() == 2 else check_shape("weight", weight, (None, None, None)))
-        sparse = layout == "sparse" or (layout == "auto" and adjacency.density < DENSE_ABOVE)
-        return cls(*edges.sparsified(adjacency)) if sparse else adjacency
+        sparse = layout == "sparse" or (layout == "auto" and not adjacency._better_dense())
+        return cls(*edges.sparsified(adjacency.weight)) if sparse else adjacency
 
     @classmethod
     def from_edge_index(cls, edge_index, edge_weight=None, *, num_nodes: int, num_graphs: int = 1, layout="auto"):
@@ -84,15 +88,25 @@ class Adjacency:
         """
         check_option("layout", layout, LAYOUTS)
         adjacency = cls(*edges.summed(edge_index, edge_weight, num_nodes, num_graphs))
-        dense = layout == "dense" or (layout == "auto" and adjacency.density >= DENSE_ABOVE)
+        dense = layout == "dense" or (layout == "auto" and adjacency._better_dense())
         return cls(adjacency.to_dense()) if dense else adjacency
 
     # ---- what it is
 
     @property
+    def weight(self) -> Tensor:
+        """Weights, (G, R, S) if dense, (E,) if sparse."""
+        return self.storage.weight
+
+    @property
+    def pattern(self) -> BlockCSR | None:
+        """Where the edges lie; None if dense."""
+        return self.storage.pattern
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Graphs, targets and sources, (G, R, S)."""
-        return tuple(self.weight.shape) if self.pattern is None else self.pattern.shape
+        return self.storage.shape
 
     @property
     def num_graphs(self) -> int:
@@ -112,40 +126,52 @@ class Adjacency:
     @cached_property
     def density(self) -> float:
         """Nonzero weights over ``G * R * S``."""
-        graphs, targets, sources = self.shape
-        return int(torch.count_nonzero(self.weight.detach())) / max(graphs * targets * sources, 1)
+        return int(torch.count_nonzero(self.weight.detach())) / max(prod(self.shape), 1)
+
+    @cached_property
+    def symmetric(self) -> bool:
+        """Whether every graph is known to equal its transpose; never so while the weights need a gradient."""
+        if self._origin is not None:
+            return self._origin[0].symmetric
+        with torch.inference_mode(False):
+            return not self.weight.requires_grad and edges.is_symmetric(self.storage)
 
     def __repr__(self) -> str:
         return f"Adjacency(shape={self.shape}, density={self.density:.3g}, {self.layout}, {self.weight.dtype})"
 
     def __getstate__(self) -> dict:
         """Neither what was kept nor the larger stack travels with a pickle."""
-        return {"weight": self.weight, "pattern": self.pattern, "_kept": {}, "_origin": None}
+        return {"storage": self.storage, "_kept": {}, "_origin": None}
 
     # ---- other forms
 
     def to_dense(self) -> Tensor:
         """Return the matrices, (G, R, S); raises `MemoryBudget` before it would take more memory than there is."""
-        return self.weight if self.pattern is None else edges.densified(self)
+        return self.weight if self.pattern is None else edges.densified(self.storage)
 
     def to_edge_index(self) -> tuple[Tensor, Tensor]:
         """Return ``edge_index`` (2, E) int64 and ``edge_weight`` (E,) in PyTorch Geometric's form."""
-        sparse = self
-        if self.pattern is None:
-            sparse = self._keep("sparse", lambda: Adjacency(*edges.sparsified(self)))
+        sparse = self.sparse()
         return torch.stack([sparse.pattern.col, sparse.pattern.row]).long(), sparse.weight
+
+    def sparse(self) -> Adjacency:
+        """Return the same graphs stored by edges."""
+        dense = self.pattern is None
+        return self._keep("sparse", lambda: Adjacency(*edges.sparsified(self.weight))) if dense else self
 
     def to(self, target: torch.device | torch.dtype | str) -> Adjacency:
         """Return the same graphs on another device, or with weights of another type."""
-        weight = self.weight.to(target)
-        if weight is self.weight:
-            return self
-        return Adjacency(weight, None if self.pattern is None else self.pattern.to(weight.device))
+        return self if self.weight.to(target) is self.weight else Adjacency(*edges.moved(self.storage, target))
 
     def with_weight(self, weight: Tensor) -> Adjacency:
         """Return the same edges with other weights, of the shape of `self.weight`."""
         check_finite("Edge weights", check_shape("weight", weight, tuple(self.weight.shape)))
-        return Adjacency(weight, self.pattern)
+        return Adjacency(*self.storage._replace(weight=weight))
+
+    def of_degree(self, total: Tensor) -> Adjacency:
+        """Return the same graphs with degrees (G, R) that are given: those of the larger graph they are part of."""
+        check_finite("degree", check_shape("degree", total, self.shape[:2]))
+        return Adjacency(self.weight, self.pattern, total - row_sums(self.storage))
 
     # ---- what it does
 
@@ -153,8 +179,7 @@ class Adjacency:
         """Return ``A x``: (G, S, D) to (G, R, D), or (S, D) to (R, D) for one graph; gradients to x and weights."""
         if x.dim() == 2 and self.num_graphs == 1:
             return (self @ x[None])[0]
-        graphs, _, sources = self.shape
-        check_shape("x", x, (graphs, sources, None))
+        check_shape("x", x, (self.shape[0], self.shape[2], None))
         if x.dtype != self.weight.dtype:
             raise InvalidOption(
                 f"x must be {self.weight.dtype} as the weights are; got {x.dtype}. Use adjacency.to(x.dtype)."
@@ -164,24 +189,27 @@ class Adjacency:
     def _product(self, x: Tensor) -> Tensor:
         if self.pattern is None:
             return torch.bmm(self.weight, x)
-        graphs, targets, sources = self.shape
-        flat = x.reshape(graphs * sources, x.shape[2])
-        return spmm(self.weight, flat, self.pattern).view(graphs, targets, x.shape[2])
+        graphs, targets, _ = self.shape
+        symmetric = x.requires_grad and torch.is_grad_enabled() and self.symmetric
+        return spmm(self.weight, x.flatten(0, 1), self.pattern, symmetric).view(graphs, targets, x.shape[2])
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, a: Tensor | None = None, **options) -> Tensor:
+        """Return `graphfuse.kernels.attention.attend` over the edges: GAT, GATv2 or a graph transformer."""
+        from graphfuse.kernels.attention import attend  # which is made of adjacencies
+
+        return attend(self, q, k, v, a, **options)
 
     def __getitem__(self, rows) -> Adjacency:
         """Select graphs by int, slice, int array or bool mask."""
-        if isinstance(rows, slice) and self.pattern is None:
-            selection = Adjacency(self.weight[rows])  # a view
-        else:
+        if self.pattern is not None or not isinstance(rows, slice):  # a slice of matrices is a view
             rows = graph_index(rows, self.num_graphs, self.weight.device)
-            selection = self._selected(rows)
+        selection = Adjacency(*edges.selected(self.storage, rows))
         selection._origin = (self, rows)
         return selection
 
     def degree(self) -> Tensor:
-        """Return the sum of the weights that lead to each node, (G, R)."""
-        graphs, _, sources = self.shape
-        return (self @ self.weight.new_ones(graphs, sources, 1))[..., 0]
+        """Return the sum of the weights that lead to each node, (G, R), in the larger graph if this is part of one."""
+        return degree(self.storage)
 
     def normalised(self, kind: str = "sym", *, self_loops: bool = True, row_degree=None, col_degree=None) -> Adjacency:
         """Return ``D^-1/2 (A + I) D^-1/2`` ("sym"), ``D^-1 (A + I)`` ("row") or ``A + I`` ("none"), D of ``A + I``.
@@ -207,13 +235,11 @@ class Adjacency:
         Kipf and Welling (2017). Semi-supervised classification with graph convolutional networks. ICLR.
         """
         check_option("kind", kind, NORMALISATIONS)
-        if kind == "none" and not self_loops:
-            return self
         if row_degree is not None or col_degree is not None:
-            return self._normalise(kind, self_loops, row_degree, col_degree)
+            return Adjacency(*normalised(self.storage, kind, self_loops, row_degree, col_degree))
         return self._keep(
             (kind, self_loops),
-            lambda: self._normalise(kind, self_loops, None, None),
+            lambda: Adjacency(*normalised(self.storage, kind, self_loops)),
             lambda stack: stack.normalised(kind, self_loops=self_loops),
         )
 
@@ -227,15 +253,6 @@ class Adjacency:
         )
         return ScaledLaplacian(operator, lambda_max)
 
-    def scaled(self, row: Tensor, col: Tensor | None) -> Adjacency:
-        """Return ``diag(row) A diag(col)``; row (G, R), col (G, S) or None for ones."""
-        if self.pattern is None:
-            row, col = row[:, :, None], None if col is None else col[:, None, :]
-        else:
-            row, col = row.flatten()[self.pattern.row], None if col is None else col.flatten()[self.pattern.col]
-        weight = self.weight * row
-        return self.with_weight(weight if col is None else weight * col)
-
     # ---- other edges
 
     def with_self_loops(self) -> Adjacency:
@@ -244,16 +261,12 @@ class Adjacency:
 
     def without_self_loops(self) -> Adjacency:
         """Return the graphs with a zero on the diagonal."""
-        if self.pattern is not None:
-            return self.with_weight(self.weight.masked_fill(self.pattern.is_loop, 0.0))
-        _, targets, sources = self.shape
-        return Adjacency(self.weight.masked_fill(torch.eye(targets, sources, device=self.weight.device).bool(), 0.0))
+        return Adjacency(*edges.loopless(self.storage))
 
     def without_edges(self) -> Adjacency:
         """Return graphs of the same shape without an edge; with self-loops they normalise to the identity."""
-        empty = torch.zeros(0, dtype=torch.int32, device=self.weight.device)
-        pointers = empty.new_zeros(self.shape[0] * self.shape[1] + 1)
-        return Adjacency(self.weight.new_zeros(0), BlockCSR(pointers, empty, self.shape))
+        nowhere = torch.zeros(0, dtype=torch.int64, device=self.weight.device)
+        return Adjacency(self.weight.new_zeros(0), sorted_edges(nowhere, nowhere, self.shape))
 
     def drop_edges(self, p: float, generator: torch.Generator | None = None) -> Adjacency:
         """Return the graphs with each directed edge dropped with probability `p`; the others keep their weight."""
@@ -271,9 +284,12 @@ class Adjacency:
         weight : tensor, sparse tensor or array (n, N)
             Edges from the fitted nodes to the new ones.
         """
-        return Adjacency(*edges.attached(self, weight))
+        return Adjacency(*edges.attached(self.storage, weight))
 
     # ---- inner matters
+
+    def _better_dense(self) -> bool:
+        return self.density >= DENSE_ABOVE.get(self.weight.device.type, 1.0)
 
     def _keep(self, key, make, share=None) -> Adjacency:
         """Return what is kept under `key`, else the share of the stack this was selected from, else make it."""
@@ -284,16 +300,3 @@ class Adjacency:
             with torch.inference_mode(False):  # what is kept may be trained on later
                 self._kept[key] = share(self._origin[0])[self._origin[1]] if from_stack else make()
         return self._kept[key]
-
-    def _normalise(self, kind: str, self_loops: bool, row_degree, col_degree) -> Adjacency:
-        adjacency = Adjacency(*edges.looped(self)) if self_loops else self
-        if kind == "none":
-            return adjacency
-        check_non_negative(adjacency)
-        return NORMALISATIONS[kind](adjacency, *degrees(adjacency, kind, row_degree, col_degree))
-
-    def _selected(self, graphs: Tensor) -> Adjacency:
-        if self.pattern is None:
-            return Adjacency(self.weight[graphs])
-        chosen, _ = self.pattern.edges_of(graphs)
-        return Adjacency(self.weight[chosen], self.pattern.select(graphs))

@@ -1,16 +1,194 @@
-"""Edge-softmax attention: each target weighs its neighbours by a softmax over its own edges (plain torch)."""
+"""Attention over the edges of sparse graphs as one operation: scores and softmax are recomputed, never stored.
+
+Three kinds share it: GAT and GATv2 ("additive") and the graph transformer ("dot"). `attention_reference` holds the
+plain twin, `attention_cpu` and `attention_gpu` the kernels. Nodes are flat: n targets, m sources, H heads, E edges.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import dropout as drop
-from torch.nn.functional import leaky_relu
+from torch.nn.functional import scaled_dot_product_attention
 
-from graphfuse._check import check_shape
+from graphfuse._check import check_range, check_shape
 from graphfuse.kernels.adjacency import Adjacency
+from graphfuse.kernels.attention_reference import attend_backward_reference, attend_reference
+from graphfuse.kernels.csr import BlockCSR
 from graphfuse.kernels.finite import LIMIT, check_finite
-from graphfuse.kernels.spmm import spmm
+
+# ---- the operation
+
+
+@torch.library.custom_op("graphfuse::attend", mutates_args=())
+def _attend(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    a: Tensor | None,
+    edge: Tensor | None,
+    crow: Tensor,
+    col: Tensor,
+    transpose: list[Tensor],
+    seed: Tensor,
+    kind: str,
+    slope: float,
+    scale: float,
+    dropout: float,
+) -> tuple[Tensor, Tensor]:
+    return _kernels(q).attend_forward(q, k, v, a, edge, crow, col, kind, slope, scale, dropout, int(seed))
+
+
+@torch.library.custom_op("graphfuse::attend_backward", mutates_args=())
+def _attend_backward(
+    grad: Tensor,
+    y: Tensor,
+    lse: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    a: Tensor | None,
+    edge: Tensor | None,
+    crow: Tensor,
+    col: Tensor,
+    transpose: list[Tensor],
+    seed: Tensor,
+    kind: str,
+    slope: float,
+    scale: float,
+    dropout: float,
+) -> list[Tensor]:
+    gradients = _kernels(q).attend_backward(
+        grad, y, lse, q, k, v, a, edge, crow, col, *transpose, kind, slope, scale, dropout, int(seed)
+    )
+    return [gradient for gradient in gradients if gradient is not None]
+
+
+@_attend.register_fake
+def _(q, k, v, *others):
+    return v.new_empty(*q.shape[:2], v.shape[2]), q.new_empty(q.shape[:2])
+
+
+@_attend_backward.register_fake
+def _(grad, y, lse, q, k, v, a, *others):
+    return [torch.empty_like(x) for x in (q, k, v, a) if x is not None]
+
+
+def _keep_for_backward(ctx, inputs, output) -> None:
+    q, k, v, a, edge, crow, col, transpose, seed, *ctx.settings = inputs
+    ctx.save_for_backward(*output, q, k, v, a, edge, crow, col, seed, *transpose)
+
+
+def _gradients(ctx, grad: Tensor, _) -> tuple:
+    y, lse, q, k, v, a, edge, crow, col, seed, *transpose = ctx.saved_tensors
+    gradients = _attend_backward(grad.contiguous(), y, lse, q, k, v, a, edge, crow, col, transpose, seed, *ctx.settings)
+    dq, dk, dv, da = gradients if a is not None else (*gradients, None)
+    return (dq, dk, dv, da, None, None, None, [None] * len(transpose), *[None] * 5)
+
+
+_attend.register_autograd(_gradients, setup_context=_keep_for_backward)
+
+
+class _Plain:
+    attend_forward = staticmethod(attend_reference)
+    attend_backward = staticmethod(attend_backward_reference)
+
+
+def _kernels(x: Tensor):
+    """Return what computes on the device and in the type of x; imported late, for compilers are heavy."""
+    if x.is_cuda:
+        from graphfuse.kernels import attention_gpu as kernels
+    elif x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64):
+        from graphfuse.kernels import attention_cpu as kernels
+    else:
+        kernels = _Plain
+    return kernels
+
+
+def attend_edges(q, k, v, a, edge, pattern: BlockCSR, slope=0.2, scale=1.0, dropout=0.0) -> Tensor:
+    """Return the attention (n, H, D) over the edges of a pattern, ``a = None`` for dot products; nothing is checked.
+
+    Arguments are those of `attend_reference`. The seed of the dropout is drawn from torch's generator.
+    """
+    kind = "dot" if a is None else "additive"
+    leaves = [x for x in (q, k, v, a) if x is not None]
+    transpose = []
+    if torch.is_grad_enabled() and any(x.requires_grad for x in leaves):
+        transposed, order = pattern.transpose
+        transpose = [transposed.crow, transposed.col, order]
+    seed = torch.zeros((), dtype=torch.int64, device="cpu")  # never on a GPU, where reading it would wait
+    if dropout > 0:
+        seed = torch.randint(2**31 - 1, (), device="cpu")
+    q, k, v = q.contiguous(), k.contiguous(), v.contiguous()
+    a = None if a is None else a.contiguous()
+    y, _ = _attend(q, k, v, a, edge, pattern.crow, pattern.col, transpose, seed, kind, slope, scale, dropout)
+    return y
+
+
+# ---- the public functions
+
+
+def attend(
+    adjacency: Adjacency,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    a: Tensor | None = None,
+    *,
+    negative_slope: float = 0.2,
+    scale: float | None = None,
+    dropout: float = 0.0,
+) -> Tensor:
+    """Return ``y_r = sum_s alpha_rs v_s``, ``alpha_r`` the softmax over the edges of r of their scores.
+
+    The score is ``scale q_r . k_s``, or with `a` it is ``a . LeakyReLU(q_r + k_s)``, a head each. Weights of edges do
+    not enter, except that a zero is no edge. A target without an edge gets zeros. Scores and coefficients are not
+    stored, neither for the backward pass.
+
+    Parameters
+    ----------
+    adjacency : Adjacency of shape (G, R, S)
+    q, k, v : tensor (G, R, H, J), (G, S, H, J), (G, S, H, D)
+        Queries of the targets, keys and values of the sources.
+    a : tensor (H, J) or None
+        Weights of the additive score; None takes the dot product.
+    negative_slope : float
+        Slope of the LeakyReLU below zero.
+    scale : float or None
+        Factor of the dot product; None means ``1 / sqrt(J)``.
+    dropout : float
+        Probability with which a coefficient is dropped; pass 0 outside training.
+
+    Returns
+    -------
+    tensor (G, R, H, D)
+
+    Raises
+    ------
+    ShapeMismatch, NonFinite, InvalidOption
+
+    References
+    ----------
+    Brody, Alon and Yahav (2022). How attentive are graph attention networks? ICLR.
+    Shi et al. (2021). Masked label prediction: unified message passing model for semi-supervised classification. IJCAI.
+    """
+    graphs, targets, sources = adjacency.shape
+    heads, width = check_shape("q", q, (graphs, targets, None, None)).shape[2:]
+    check_shape("k", k, (graphs, sources, heads, width))
+    check_shape("v", v, (graphs, sources, heads, None))
+    if a is not None:
+        check_shape("a", a, (heads, width))
+    check_range("dropout", dropout, 0.0, 1.0)
+    for name, x in (("q", q), ("k", k), ("v", v), ("a", a)):
+        if x is not None:
+            check_finite(name, x, LIMIT)
+    q, k, v, a = _one_type(q, k, v, a)
+    scale = width**-0.5 if scale is None else scale
+    if adjacency.pattern is None and a is None and dropout == 0:
+        return _attend_dense(adjacency.weight, q, k, v, scale)
+    sparse = _sparse(adjacency)
+    flat = [x.flatten(0, 1) for x in (q, k, v)]
+    y = attend_edges(*flat, a, _edge_mask(sparse), sparse.pattern, negative_slope, scale, dropout)
+    return y.unflatten(0, (graphs, targets))
 
 
 def edge_softmax_attention(
@@ -23,7 +201,7 @@ def edge_softmax_attention(
 ) -> Tensor:
     """Return ``y_r = sum_s alpha_rs v_s``, ``alpha_r = softmax over the edges of r of LeakyReLU(t_r + u_s)``.
 
-    Weights of edges do not enter, except that a zero is no edge. A target without an edge gets zeros.
+    This is `attend` with a score that is split in two halves beforehand.
 
     Parameters
     ----------
@@ -48,38 +226,45 @@ def edge_softmax_attention(
     check_shape("v", v, (graphs, sources, None, None))
     check_shape("target_score", target_score, (graphs, targets, v.shape[2]))
     check_shape("source_score", source_score, (graphs, sources, v.shape[2]))
-    for name, x in (("v", v), ("target_score", target_score), ("source_score", source_score)):
+    for name, x in (("target_score", target_score), ("source_score", source_score)):
         check_finite(name, x, LIMIT)
-    attend = _attend_dense if adjacency.pattern is None else _attend_sparse
-    return attend(adjacency, target_score, source_score, v, negative_slope, dropout)
+    ones = v.new_ones(v.shape[2], 1)
+    q, k = target_score[..., None], source_score[..., None]
+    return attend(adjacency, q, k, v, ones, negative_slope=negative_slope, dropout=dropout)
 
 
-def _attend_dense(adjacency, target_score, source_score, v, negative_slope, dropout) -> Tensor:
-    score = leaky_relu(target_score[:, :, None] + source_score[:, None], negative_slope)  # (G, R, S, H)
-    edge = (adjacency.weight != 0)[..., None]
-    score = score.masked_fill(~edge, torch.finfo(score.dtype).min)
-    alpha = torch.where(edge, score.softmax(2), 0.0)  # a row without an edge: all zero
-    return torch.einsum("grsh,gshd->grhd", drop(alpha, dropout), v)
+def _attend_dense(weight: Tensor, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+    """Return dot-product attention by dense products, tile by tile: quicker than by edges from a third of them on.
+
+    The additive score has no such form; by edges it is as quick on complete graphs as by matrices, in less memory.
+    """
+    edge = (weight.detach() != 0)[:, None]  # (G, 1, R, S)
+    q, k, v = (x.transpose(1, 2) for x in (q, k, v))
+    if bool(edge.all()):
+        return scaled_dot_product_attention(q, k, v, scale=scale).transpose(1, 2)
+    bare = ~edge.any(-1, keepdim=True)  # a softmax over nothing would not be finite
+    y = scaled_dot_product_attention(q, k, v, edge | bare, scale=scale)
+    return y.masked_fill(bare, 0.0).transpose(1, 2)
 
 
-def _attend_sparse(adjacency, target_score, source_score, v, negative_slope, dropout) -> Tensor:
-    pattern, edge = adjacency.pattern, (adjacency.weight != 0)[:, None]
-    score = target_score.flatten(0, 1)[pattern.row] + source_score.flatten(0, 1)[pattern.col]  # (E, H)
-    score = leaky_relu(score, negative_slope).masked_fill(~edge, torch.finfo(score.dtype).min)
-    alpha = torch.where(edge, _row_softmax(score, pattern), 0.0)
-    alpha, v = drop(alpha, dropout), v.flatten(0, 1)
-    heads = [spmm(alpha[:, head].contiguous(), v[:, head], pattern) for head in range(v.shape[1])]  # no (E, H, D)
-    return torch.stack(heads, 1).view(*target_score.shape, -1)
+def _one_type(*tensors: Tensor | None) -> list[Tensor | None]:
+    """Promote to the widest of the types, which differ under autocast."""
+    kinds = [x.dtype for x in tensors if x is not None]
+    kind = kinds[0]
+    for other in kinds[1:]:
+        kind = torch.promote_types(kind, other)
+    return [None if x is None else x.to(kind) for x in tensors]
 
 
-def _row_softmax(score: Tensor, pattern) -> Tensor:
-    """Return the softmax over the edges of each row, a head each, (E, H)."""
-    with torch.no_grad():  # the softmax does not depend on the shift
-        rows = pattern.row.long()[:, None].expand_as(score)
-        peak = score.new_zeros(pattern.size[0], score.shape[1]).scatter_reduce_(
-            0, rows, score, "amax", include_self=False
-        )
-    power = (score - peak[pattern.row]).exp()
-    ones = power.new_ones(pattern.size[1], 1)
-    total = torch.cat([spmm(power[:, head].contiguous(), ones, pattern) for head in range(power.shape[1])], 1)
-    return power / total[pattern.row]  # a row that has an edge has its peak: total >= 1
+def _sparse(adjacency: Adjacency) -> Adjacency:
+    if adjacency.pattern is not None:
+        return adjacency
+    return adjacency.sparse()
+
+
+def _edge_mask(adjacency: Adjacency) -> Tensor | None:
+    """Return which stored edges are edges, uint8 (E,), or None where all are: the mask is not made for nothing."""
+    weight = adjacency.weight.detach()
+    if int(torch.count_nonzero(weight)) == len(weight):
+        return None
+    return (weight != 0).to(torch.uint8)

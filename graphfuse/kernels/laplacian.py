@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from torch import Tensor
 
 from graphfuse.kernels.finite import check_finite
 
-if TYPE_CHECKING:
-    from graphfuse.kernels.adjacency import Adjacency
+
+class Operator(Protocol):
+    """Whatever multiplies node features (G, R, D)."""
+
+    def __matmul__(self, x: Tensor) -> Tensor: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +28,7 @@ class ScaledLaplacian:
         Largest eigenvalue of L, or its bound 2.
     """
 
-    operator: Adjacency
+    operator: Operator
     lambda_max: float
 
     def __matmul__(self, x: Tensor) -> Tensor:

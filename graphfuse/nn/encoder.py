@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from graphfuse._check import check_option, check_range, check_shape
 from graphfuse.errors import InvalidOption
 from graphfuse.kernels import Adjacency
-from graphfuse.nn.conv import ChebConv, GATConv, GCNConv
+from graphfuse.nn.conv import ChebConv, GATConv, GATv2Conv, GCNConv, TransformerConv
+from graphfuse.nn.dropout import Dropout
 from graphfuse.nn.pyg import call_module
 from graphfuse.nn.readout import make_readout, mask_nodes
 
@@ -24,14 +25,24 @@ def _cheb(in_channels: int, out_channels: int, order: int, heads: int) -> nn.Mod
 
 
 def _gat(in_channels: int, out_channels: int, order: int, heads: int) -> nn.Module:
-    if out_channels % heads:
-        raise InvalidOption(
-            f"hidden widths must be multiples of heads={heads}; got {out_channels}. Change one of them."
-        )
-    return GATConv(in_channels, out_channels // heads, heads)
+    return GATConv(in_channels, _head_width(out_channels, heads), heads)
 
 
-CONVS = {"cheb": _cheb, "gat": _gat, "gcn": _gcn}
+def _gatv2(in_channels: int, out_channels: int, order: int, heads: int) -> nn.Module:
+    return GATv2Conv(in_channels, _head_width(out_channels, heads), heads)
+
+
+def _transformer(in_channels: int, out_channels: int, order: int, heads: int) -> nn.Module:
+    return TransformerConv(in_channels, _head_width(out_channels, heads), heads)
+
+
+def _head_width(width: int, heads: int) -> int:
+    if width % heads:
+        raise InvalidOption(f"hidden widths must be multiples of heads={heads}; got {width}. Change one of them.")
+    return width // heads
+
+
+CONVS = {"cheb": _cheb, "gat": _gat, "gatv2": _gatv2, "gcn": _gcn, "transformer": _transformer}
 NORMS = {None: lambda width: nn.Identity(), "layer": nn.LayerNorm}
 
 
@@ -44,7 +55,7 @@ class GraphEncoder(nn.Module):
         Features of a node, F.
     hidden : sequence of int
         Width of each layer.
-    conv : {"cheb", "gat", "gcn"}
+    conv : {"cheb", "gat", "gatv2", "gcn", "transformer"}
     readout : {"attention", "flatten", "max", "mean", "mean-max"}
     dropout : float
     norm : {"layer", None}
@@ -53,7 +64,7 @@ class GraphEncoder(nn.Module):
     order : int
         Highest degree of "cheb".
     heads : int
-        Heads of "gat"; together they are as wide as the layer.
+        Heads of "gat", "gatv2" and "transformer"; together they are as wide as the layer.
 
     Attributes
     ----------
@@ -84,7 +95,7 @@ class GraphEncoder(nn.Module):
         widths = [in_channels, *hidden]
         self.convs = nn.ModuleList(CONVS[conv](wide, out, order, heads) for wide, out in pairwise(widths))
         self.norms = nn.ModuleList(NORMS[norm](width) for width in hidden)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.readout, self.out_channels = make_readout(readout, widths[-1], num_nodes)
 
     def node_embeddings(self, x: Tensor, adjacency: Adjacency, nodes: Tensor | None = None) -> Tensor:

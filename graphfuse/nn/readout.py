@@ -22,7 +22,9 @@ def mask_nodes(x: Tensor, nodes: Tensor | None, fill: float = 0.0) -> Tensor:
     """
     if nodes is not None:
         check_shape("nodes", nodes, tuple(x.shape[:2]))
-        x = torch.where(nodes[..., None], x, 0.0)
+        # As a rule a builder has put zeros there, and x need not be copied.
+        if x.requires_grad or bool((x[~nodes] != 0).any()):
+            x = torch.where(nodes[..., None], x, 0.0)
     check_finite("x at usable nodes", x, LIMIT)
     return x if nodes is None or fill == 0 else torch.where(nodes[..., None], x, fill)
 

@@ -36,6 +36,15 @@ def test_equals_nilearn_on_new_subjects(estimator):
     np.testing.assert_allclose(space.transform(covariance(test, estimator)), nilearn.transform(test), atol=1e-8)
 
 
+def test_single_precision_gives_the_same_to_single_precision():
+    covariances = _covariances()
+    mean = geometric_mean(covariances, dtype=torch.float32)
+    mapped = tangent_map(covariances, mean, dtype=torch.float32)
+    assert mean.dtype == mapped.dtype == log_euclidean_mean(covariances, dtype=torch.float32).dtype == torch.float32
+    torch.testing.assert_close(mean.double(), geometric_mean(covariances), rtol=0, atol=1e-5)
+    torch.testing.assert_close(mapped.double(), tangent_map(covariances, mean.double()), rtol=0, atol=1e-5)
+
+
 def test_the_gradient_vanishes_at_the_geometric_mean():
     covariances = _covariances()
     mean = geometric_mean(covariances, tol=1e-13, max_iter=100)

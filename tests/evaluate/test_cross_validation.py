@@ -312,3 +312,69 @@ def test_no_test_label_hangs_on_what_a_worker_is_given(cohort, monkeypatch):
     for args in given:
         assert reachable_labels(args, cohort, args[-1].test) == []
     assert reachable_labels([*given[0], cohort.phenotypes], cohort, given[0][-1].test)  # the search does search
+
+
+NETWORKS = {
+    "mlp": gf.MLP(("smri",), epochs=8, patience=3, hidden=4),
+    "population": gf.PopulationClassifier(epochs=8, patience=3, hidden=(4,), components=8),
+    "trans": gf.PopulationClassifier(epochs=8, patience=3, conv="gcn", components=20, transductive=True),
+}
+
+
+def assert_close_predictions(one, other):
+    keys = ["model", "repeat", "fold", "subject", "y_true"]
+    assert_frame_equal(one.predictions[keys], other.predictions[keys])
+    np.testing.assert_allclose(probabilities(one), probabilities(other), atol=1e-5)
+
+
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_folds_trained_together_predict_what_they_predict_one_after_another(cohort, n_jobs):
+    splits = gf.Splits(folds=3, repeats=2)
+    models = {**NETWORKS, "majority": gf.Majority()}
+    singly = gf.cross_validate(models, cohort, splits, baselines="none")
+    together = gf.cross_validate(models, cohort, splits, baselines="none", together=True, n_jobs=n_jobs)
+    assert (singly.together, together.together) == (False, True)
+    assert_close_predictions(singly, together)
+    assert_frame_equal(singly.steps, together.steps)
+    assert len(together.seconds) == 4 * 6
+
+
+def test_folds_that_are_on_disk_already_are_not_trained_again(cohort, tmp_path):
+    splits = gf.Splits(folds=3)
+    whole = gf.cross_validate(NETWORKS, cohort, splits, baselines="none", out=tmp_path)
+    pieces = sorted((tmp_path / "pieces").glob("*.npz"))
+    assert len(pieces) == 9
+    for path in pieces[::2]:
+        path.unlink()
+    stamps = {path: path.stat().st_mtime_ns for path in pieces[1::2]}
+    resumed = gf.cross_validate(NETWORKS, cohort, splits, baselines="none", out=tmp_path, together=True)
+    assert_close_predictions(whole, resumed)
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+    assert len(list((tmp_path / "pieces").glob("*.npz"))) == 9
+
+
+def test_beside_other_folds_no_prediction_moves_when_its_own_test_labels_are_flipped(cohort):
+    """The flipped labels are training labels of the second fold, whose models are trained in the same batch."""
+    train, test = next(gf.Splits(folds=3).split(cohort))
+    pairs = [(train, test), (np.sort(np.concatenate([test, train[:16]])), train[16:])]
+    truth, lie = (
+        gf.cross_validate(NETWORKS, people, pairs, baselines="none", together=True)
+        for people in (cohort, flipped(cohort, test))
+    )
+    first = truth.predictions["fold"] == 0
+    assert np.array_equal(probabilities(truth)[first], probabilities(lie)[first])
+    assert not np.array_equal(probabilities(truth)[~first], probabilities(lie)[~first])
+
+
+def test_each_folds_model_is_handed_its_own_training_labels_alone(cohort, monkeypatch):
+    from graphfuse.audit import reachable_labels
+    from graphfuse.evaluate import cross_validation
+
+    given, fit = [], cross_validation.fit_together
+    monkeypatch.setattr(cross_validation, "fit_together", lambda *args: (given.append(args), fit(*args))[1])
+    splits = gf.Splits(folds=3)
+    gf.cross_validate({"mlp": NETWORKS["mlp"]}, cohort, splits, baselines="none", together=True)
+    ((models, trains, ys, unlabelled),) = given
+    for lot, (train, test) in zip(zip(models, trains, ys, unlabelled, strict=True), splits.split(cohort), strict=True):
+        assert reachable_labels(lot[1:], cohort, test) == []
+        assert np.array_equal(lot[2], cohort.y[train])

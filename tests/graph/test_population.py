@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from graphfuse.errors import InvalidOption, NonFinite, NotFitted, ShapeMismatch
-from graphfuse.graph import population
+from graphfuse.graph import nearest, population
 from graphfuse.graph.population import PopulationGraph
 
 AGE = 2.0
@@ -172,13 +173,87 @@ def test_features_and_phenotypes_must_fit_together():
         graph().attach(x, table)
 
 
-def test_attaching_many_people_never_makes_a_matrix_of_all_by_all(monkeypatch):
+class Largest(TorchDispatchMode):
+    """Keeps the size of the largest tensor that any operation returns."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        for tensor in result if isinstance(result, (tuple, list)) else [result]:
+            if isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided:
+                self.numbers = max(self.numbers, tensor.numel())
+        return result
+
+
+@pytest.mark.parametrize("similarity", [True, False])
+def test_no_matrix_of_all_by_all_is_ever_made(monkeypatch, similarity):
     x, table = people(400)
-    fitted = PopulationGraph(neighbours=3).fit(x, table)
     monkeypatch.setattr(population, "CHUNK", 50)
-    largest = []
-    new_zeros = torch.Tensor.new_zeros
-    monkeypatch.setattr(torch.Tensor, "new_zeros", lambda t, *s: largest.append(new_zeros(t, *s)) or largest[-1])
-    attached = fitted.attach(x, table)
+    with Largest() as largest:
+        fitted = graph(k=3, similarity=similarity).fit(x, table)
+        attached = fitted.attach(x, table)
     assert attached.layout == "sparse"
-    assert max(t.numel() for t in largest) < 400 * 400
+    assert largest.numbers < 400 * 400 / 8
+
+
+def test_the_approximate_search_gives_the_exact_graph_where_candidates_hold_it(monkeypatch):
+    x, table = people(200)
+    everybody = torch.arange(200, dtype=torch.int32).expand(200, 200).contiguous()
+    asked = []
+    monkeypatch.setattr(nearest, "_candidates", lambda _, count, seed: asked.append((count, seed)) or everybody)
+    wanted = graph().fit(x, table).adjacency()
+    got = graph(search="approximate", candidates=3, random_state=7).fit(x, table).adjacency()
+    torch.testing.assert_close(got.to_dense(), wanted.to_dense(), atol=1e-6, rtol=0)
+    assert asked == [(13, 7)]
+
+
+def test_a_search_without_a_name_or_candidates_is_refused():
+    x, table = people(6)
+    with pytest.raises(InvalidOption, match="approximate, exact"):
+        graph(search="brute").fit(x, table)
+    with pytest.raises(InvalidOption, match="candidates"):
+        graph(candidates=0).fit(x, table)
+
+
+def test_the_graph_at_hand_is_not_found_again(monkeypatch):
+    x, table = people(25)
+    fitted = graph().fit(x, table)
+    at_hand = fitted.adjacency()
+    wanted = fitted.attach(x[:3], table[:3]).to_dense()
+    monkeypatch.setattr(PopulationGraph, "adjacency", None)
+    assert torch.equal(fitted.attach(x[:3], table[:3], at_hand).to_dense(), wanted)
+
+
+@pytest.mark.parametrize("search", ["exact", "approximate"])
+@pytest.mark.parametrize("similarity", [True, False])
+def test_one_person_alone_has_no_neighbours_and_can_be_heard(search, similarity):
+    x, table = people(6)
+    alone = graph(search=search, similarity=similarity).fit(x[:1], table[:1])
+    assert alone.adjacency().to_dense().tolist() == [[[0.0]]]
+    heard = alone.attach(x[:1], table[:1]).to_dense()[0]
+    np.testing.assert_allclose(heard, [[0, 0], [3, 0]], atol=1e-6)
+
+
+def test_nobody_at_all_is_refused_and_nobody_new_is_allowed():
+    x, table = people(6)
+    with pytest.raises(InvalidOption, match="people"):
+        graph().fit(x[:0], table[:0])
+    fitted = graph().fit(x, table)
+    assert torch.equal(fitted.attach(x[:0], table[:0]).to_dense(), fitted.adjacency().to_dense())
+
+
+def test_people_who_are_all_alike_are_joined_by_position():
+    x, table = people(6)
+    alike = PopulationGraph(neighbours=1).fit(x[:1].expand(6, -1), table).adjacency().to_dense()[0]
+    wanted = torch.zeros(6, 6)
+    wanted[0, 1:] = wanted[1:, 0] = 1  # each takes the first, who takes the second
+    torch.testing.assert_close(alike, wanted, atol=1e-6, rtol=0)
+
+
+def test_double_precision_gives_single_precision_weights():
+    x, table = people(25)
+    wanted = graph().fit(x, table).adjacency()
+    got = graph().fit(x.double(), table).adjacency()
+    assert got.weight.dtype == torch.float32
+    torch.testing.assert_close(got.to_dense(), wanted.to_dense(), atol=1e-5, rtol=0)

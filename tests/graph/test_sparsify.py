@@ -141,3 +141,35 @@ def test_errors_are_named(matrices):
 def test_a_matrix_that_is_not_symmetric_is_refused(sparsify, matrices):
     with pytest.raises(ShapeMismatch, match=r"W \+ W\.mT"):
         sparsify(matrices.triu())
+
+
+def _by_stable_sort(values, counts):
+    """Which entries of values (n, P) a full stable sort would take first."""
+    order = values.argsort(dim=1, descending=True, stable=True)
+    taken = torch.arange(values.shape[1]) < counts[:, None]
+    return torch.zeros_like(taken).scatter_(1, order, taken)
+
+
+@pytest.mark.parametrize("levels", [1, 2, 5, 1000])
+def test_ties_fall_as_in_a_stable_sort(levels):
+    x = torch.randint(0, levels, (6, 12, 12), generator=torch.Generator().manual_seed(levels)).float() / levels
+    x = (x.triu(1) + x.triu(1).mT) * torch.tensor([1, 1, 1, -1, 1, 0])[:, None, None]
+    nodes = torch.rand(6, 12, generator=torch.Generator().manual_seed(0)) < 0.8
+    pairs = nodes[:, :, None] & nodes[:, None] & ~torch.eye(12, dtype=torch.bool)
+    strength = torch.where(pairs, x.abs(), -1)
+    row, column = torch.triu_indices(12, 12, 1)
+    for density in (0.05, 0.3, 1.0):
+        counts = torch.tensor([ceil(density * n - 1e-9) for n in (pairs.sum((1, 2)) // 2).tolist()])
+        expected = _by_stable_sort(strength[:, row, column], counts) & (strength[:, row, column] > 0)
+        assert torch.equal(TopDensity(density)(x, nodes)[:, row, column] != 0, expected)
+    for k in (1, 4, 12):
+        chosen = _by_stable_sort(strength.flatten(0, 1), torch.full((72,), k)).view(6, 12, 12) & pairs
+        assert torch.equal(KNearest(k)(x, nodes) != 0, (chosen | chosen.mT) & (x != 0))
+
+
+def test_half_precision_and_integers_are_ranked_too():
+    x = torch.arange(36).view(1, 6, 6)
+    x = x + x.mT
+    expected = _edges(TopDensity(0.3)(x.float()))
+    for dtype in (torch.bfloat16, torch.float16, torch.int64):
+        assert _edges(TopDensity(0.3)(x.to(dtype))) == expected

@@ -239,8 +239,8 @@ def test_dropped_edges_vanish_and_the_rest_stays(layout):
 
 
 def test_auto_chooses_by_density():
-    assert Adjacency.from_dense(random_weight((2, 50, 50), DENSE_ABOVE / 2)).layout == "sparse"
-    assert Adjacency.from_dense(random_weight((2, 50, 50), 2 * DENSE_ABOVE)).layout == "dense"
+    assert Adjacency.from_dense(random_weight((2, 50, 50), DENSE_ABOVE["cpu"] / 2)).layout == "sparse"
+    assert Adjacency.from_dense(random_weight((2, 50, 50), 2 * DENSE_ABOVE["cpu"])).layout == "dense"
 
 
 def test_types_and_one_graph():

@@ -62,7 +62,7 @@ def test_features_of_unusable_nodes_change_no_bit(conv):
 
 
 def test_errors_at_the_door():
-    with pytest.raises(InvalidOption, match="gat, gcn"):
+    with pytest.raises(InvalidOption, match="gat, gatv2, gcn"):
         GraphEncoder(5, conv="gnc")
     with pytest.raises(InvalidOption, match="heads=3"):
         GraphEncoder(5, (8,), conv="gat", heads=3)

@@ -17,6 +17,8 @@ from graphfuse.graph.subject import FUNCTIONAL_KINDS, NODE_FEATURES
 SPARSIFIERS = {
     "density": lambda d: gf.TopDensity(d.one(0.01, 0.5, 1.0), d.one(*SIGNED)),
     "threshold": lambda d: gf.Threshold(d.one(1e-30, 0.3, 1.0), d.one(*SIGNED)),
+    "spanning": lambda d: gf.SpanningDensity(d.one(0.01, 0.5, 1.0), d.one(*SIGNED)),
+    "disparity": lambda d: gf.DisparityFilter(d.one(0.01, 0.5, 1.0), d.one(*SIGNED)),
     "nearest": lambda d: gf.KNearest(d.one(1, 2, 50), d.one(*SIGNED)),
 }
 

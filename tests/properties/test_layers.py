@@ -19,6 +19,8 @@ CONVS = {
     "gcn": (gf.GCNConv, ({},)),
     "cheb": (gf.ChebConv, ({"order": 0}, {"order": 1}, {"order": 3}, {"order": 3, "lambda_max": 1.5})),
     "gat": (gf.GATConv, ({}, {"heads": 2}, {"heads": 2, "concat": False})),
+    "gatv2": (gf.GATv2Conv, ({}, {"heads": 2}, {"heads": 2, "concat": False})),
+    "transformer": (gf.TransformerConv, ({}, {"heads": 2}, {"heads": 2, "concat": False})),
 }
 
 
@@ -68,7 +70,6 @@ def test_adjacency_algebra(d):
     finite_or_refused(a.normalised, d.one(*KINDS), self_loops=d.one(True, False))
     finite_or_refused(lambda: a.laplacian(d.one(2.0, 1e-30, 1.0)) @ d.tensor(g, r, 2))
     finite_or_refused(a.with_weight, d.tensor(*a.weight.shape))
-    finite_or_refused(a.scaled, d.tensor(g, r), d.one(None, d.tensor(g, r)))
     finite_or_refused(a.drop_edges, d.one(0.0, 0.5, 1.0))
     finite_or_refused(lambda: (a.with_self_loops(), a.without_self_loops(), a.without_edges()))
     if g == 1:

@@ -1,0 +1,63 @@
+"""How CPU kernels are compiled and run: numba without the interpreter lock, rows shared out over torch's threads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+
+import numba
+import torch
+
+# Sums may be reordered and products fused, so that loops vectorise; NaN and infinity keep their meaning.
+FAST = {"contract", "reassoc", "nsz", "arcp"}
+ROWS_A_THREAD = 64  # below this a thread costs more than it saves
+
+
+def jit(function: Callable) -> Callable:
+    """Compile a kernel ``(begin, end, ...)`` for the types it is called with, and keep it on disk where that works."""
+    try:
+        return numba.njit(nogil=True, fastmath=FAST, cache=True)(function)
+    except RuntimeError:  # neither the package's folder nor a home can be written
+        return numba.njit(nogil=True, fastmath=FAST)(function)
+
+
+def over_rows(kernel: Callable, rows: int, *arguments, least: int = ROWS_A_THREAD) -> None:
+    """Call ``kernel(begin, end, *arguments)`` on shares of ``0 .. rows``, one for each of torch's CPU threads.
+
+    A kernel writes the rows it owns and nothing else, so the result does not depend on the number of threads.
+
+    Parameters
+    ----------
+    kernel : callable
+        Made by `jit`.
+    rows : int
+    arguments
+        Tensors become numpy arrays over the same memory; all else is passed on.
+    least : int
+        Rows below which a share is not split off.
+    """
+    arguments = [_array(argument) for argument in arguments]
+    shares = max(1, min(torch.get_num_threads(), rows // least))
+    if shares == 1:
+        kernel(0, rows, *arguments)
+        return
+    edges = [rows * i // shares for i in range(shares + 1)]
+    pool = _pool(shares - 1)
+    others = [pool.submit(kernel, edges[i], edges[i + 1], *arguments) for i in range(1, shares)]
+    kernel(edges[0], edges[1], *arguments)
+    for other in others:
+        other.result()
+
+
+@lru_cache(maxsize=1)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="graphfuse-kernel")
+
+
+os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork
+
+
+def _array(argument):
+    return argument.detach().numpy() if isinstance(argument, torch.Tensor) else argument
