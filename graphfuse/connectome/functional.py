@@ -17,9 +17,10 @@ from graphfuse.connectome.information import (
     normalised_mutual_information,
 )
 from graphfuse.connectome.rank import spearman
-from graphfuse.connectome.series import Batch, load_batch, rows_of_equal_length, subject_arrays, usable_mask
+from graphfuse.connectome.series import Batch, empty, load_batch, rows_of_equal_length, subject_arrays, usable_mask
 from graphfuse.connectome.shares import share_out
 from graphfuse.connectome.shrinkage import OF_CENTRED
+from graphfuse.connectome.unit_diagonal import unit_diagonal
 from graphfuse.errors import GraphFuseWarning, InvalidOption, NonFinite, NotPositiveDefinite
 
 Series = Sequence | Tensor | np.ndarray
@@ -197,7 +198,7 @@ def warn_of_clipped(r: Tensor) -> None:
 
 
 def _per_subject(matrix: Callable, series, estimator, usable, device, dtype, at_least) -> Tensor:
-    """Apply `matrix`(batch, estimate) -> (b, R, R) to batches of equal length, in `at_least` that precision."""
+    """Let `matrix`(batch, estimate, out (b, R, R)) write batches of equal length, worked on in `at_least` that type."""
     estimate = OF_CENTRED[check_option("estimator", estimator, OF_CENTRED)]
     arrays = subject_arrays(series)
     n_regions = arrays[0].shape[-1]
@@ -207,20 +208,38 @@ def _per_subject(matrix: Callable, series, estimator, usable, device, dtype, at_
         "Use a coarser atlas, or fewer subjects at a time.",
     )
     usable = usable_mask(usable, len(arrays), n_regions)
-    result = torch.empty(len(arrays), n_regions, n_regions, dtype=dtype, device=device)
+    result = empty((len(arrays), n_regions, n_regions), device, dtype)
 
     def work(rows: list[int]) -> None:
         batch = load_batch(arrays, rows, usable, device, at_least)
-        values = matrix(batch, lambda x: estimate(x.to(at_least), batch.usable)[0]).to(dtype)
-        _check_finite(values, rows)
-        for row, value in zip(rows, values, strict=True):
-            result[row] = value
+        run = rows[-1] - rows[0] == len(rows) - 1  # rows ascend: one after another, they are a view
+        out = result[rows[0] : rows[-1] + 1] if run else result.new_empty(len(rows), n_regions, n_regions)
+        matrix(batch, lambda x: estimate(x.to(at_least), batch.usable)[0], out)
+        _check_finite(out, rows)
+        if not run:
+            result[rows] = out
 
     share_out(work, list(rows_of_equal_length(arrays, device)), device=device, width=n_regions)
     return result
 
 
-def _covariance(batch: Batch, estimate: Callable) -> Tensor:
+def _covariance(batch: Batch, estimate: Callable, out: Tensor) -> None:
+    out.copy_(_covariances(batch, estimate))
+
+
+def _correlation(batch: Batch, estimate: Callable, out: Tensor) -> None:
+    unit_diagonal(estimate(_standardise(batch)), out)
+
+
+def _precision(batch: Batch, estimate: Callable, out: Tensor) -> None:
+    out.copy_(_precisions(batch, estimate))
+
+
+def _partial_correlation(batch: Batch, estimate: Callable, out: Tensor) -> None:
+    unit_diagonal(_precisions(batch, estimate), out, sign=-1.0)
+
+
+def _covariances(batch: Batch, estimate: Callable) -> Tensor:
     result = estimate(batch.x.sub_(batch.x.mean(1, keepdim=True)))
     if not batch.usable.all():
         variance = result.diagonal(dim1=1, dim2=2).sum(1, keepdim=True) / batch.usable.sum(1, keepdim=True)
@@ -228,12 +247,8 @@ def _covariance(batch: Batch, estimate: Callable) -> Tensor:
     return result
 
 
-def _correlation(batch: Batch, estimate: Callable) -> Tensor:
-    return _unit_diagonal(estimate(_standardise(batch)))
-
-
-def _precision(batch: Batch, estimate: Callable) -> Tensor:
-    matrices = _covariance(batch, estimate)
+def _precisions(batch: Batch, estimate: Callable) -> Tensor:
+    matrices = _covariances(batch, estimate)
     _check_finite(matrices, batch.rows)
     factor, info = torch.linalg.cholesky_ex(matrices)
     # L_ii^2 / S_ii is the share of region i's variance that the regions before it do not explain.
@@ -248,10 +263,6 @@ def _precision(batch: Batch, estimate: Callable) -> Tensor:
     return torch.cholesky_inverse(factor)
 
 
-def _partial_correlation(batch: Batch, estimate: Callable) -> Tensor:
-    return _unit_diagonal(_precision(batch, estimate).neg_())
-
-
 def _standardise(batch: Batch) -> Tensor:
     """Centre and z-score over frames, in place; exact 0 for a constant column, and no overflow for extreme units."""
     first = batch.x[:, :1].clone()
@@ -260,15 +271,6 @@ def _standardise(batch: Batch) -> Tensor:
     x = x.sub_(x.mean(1, keepdim=True))
     scale = x.square().mean(1, keepdim=True).sqrt()
     return x.div_(torch.where(scale > 0, scale, 1))
-
-
-def _unit_diagonal(matrices: Tensor) -> Tensor:
-    """Divide, in place, by the square roots of the (absolute) diagonal, which becomes 1."""
-    scale = matrices.diagonal(dim1=1, dim2=2).abs()
-    scale = torch.where(scale > 0, scale, 1).rsqrt()
-    result = matrices.mul_(scale[:, :, None] * scale[:, None, :]).clamp_(-1, 1)  # one factor: symmetry stays exact
-    result.diagonal(dim1=1, dim2=2).fill_(1)
-    return result
 
 
 def _check_finite(matrices: Tensor, rows: list[int]) -> None:

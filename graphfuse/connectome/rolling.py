@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphfuse.kernels.jit import jit, over_rows
+from graphfuse.kernels.jit import jit, jit_in_order, over_rows
 
 TILE = 16  # rows of a matrix whose running sums stay in a core's first cache
 LANES = 8  # numbers of the widest vector
@@ -164,14 +164,13 @@ def _standardise(begin, end, z, root, step, scale, mean, y):
 @jit
 def _run(begin, end, z, scale, shift, out, length, step, bound):
     """Tiles ``begin .. end`` of `TILE` rows of the matrices of all windows."""
-    sums, value = np.empty((TILE, z.shape[1])), np.empty(z.shape[1])
-    for tile in range(begin, end):
-        first, last = tile * TILE, min(tile * TILE + TILE, out.shape[1])
-        _begin(sums, z, first, last, length)
-        for w in range(len(out)):
-            if w > 0:
-                _advance(sums, z, first, last, (w - 1) * step, length, step)
-            _write(out, sums, value, scale, shift, w, first, last, bound)
+    first, last = begin * TILE, min(end * TILE, out.shape[1])
+    sums, value = np.empty((last - first, z.shape[1])), np.empty(z.shape[1])
+    _begin(sums, z, first, last, length)
+    for w in range(len(out)):
+        if w > 0:
+            _advance(sums, z, first, last, (w - 1) * step, length, step)
+        _write(out, sums, value, scale, shift, w, first, last, bound)
 
 
 @jit
@@ -206,14 +205,12 @@ def _advance(sums, z, first, last, start, length, step):
                 sums[i - first, j] += a * z[t + length, j] + b * z[t, j]
 
 
-@jit
+@jit_in_order  # what makes (i, j) equal (j, i)
 def _write(out, sums, value, scale, shift, w, first, last, bound):
     """Sums to covariances, within the bound."""
     for i in range(first, last):
         a, m = scale[w, i], shift[w, i]
         for j in range(len(value)):
-            value[j] = a * scale[w, j]  # stored, so that no compiler reorders what makes (i, j) equal (j, i)
-        for j in range(len(value)):
-            value[j] = sums[i - first, j] * value[j] - m * shift[w, j]
+            value[j] = sums[i - first, j] * (a * scale[w, j]) - m * shift[w, j]
         for j in range(out.shape[2]):
             out[w, i, j] = min(max(value[j], -bound), bound)

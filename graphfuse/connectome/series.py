@@ -110,6 +110,13 @@ def rows_of_equal_length(arrays: list, device="cpu") -> Iterator[list[int]]:
         yield from (rows[i : i + size] for i in range(0, len(rows), size))
 
 
+def empty(shape: tuple[int, ...], device, dtype: torch.dtype) -> Tensor:
+    """Return memory for a result; on a CPU from numpy, which asks the system for large pages: they are there sooner."""
+    if torch.device(device).type != "cpu":
+        return torch.empty(shape, dtype=dtype, device=device)
+    return torch.from_numpy(np.empty(shape, dtype=str(dtype).removeprefix("torch.")))
+
+
 def _stack(arrays: list) -> Tensor:
     if isinstance(arrays[0], Tensor):
         return torch.stack([array.detach() for array in arrays])

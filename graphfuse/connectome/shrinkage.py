@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from graphfuse.kernels.jit import jit, over_rows
+
 
 def empirical(x: Tensor, usable: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Maximum-likelihood covariance: ``S = X^T X / T`` of the centred series.
@@ -59,22 +61,55 @@ def _empirical(x: Tensor, usable: Tensor | None = None) -> tuple[Tensor, Tensor]
 
 
 def _ledoit_wolf(x: Tensor, usable: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    n_frames = x.shape[1]
-    covariance = _gram(x)
+    n_frames, covariance = x.shape[1], _gram(x)
     identity = torch.ones_like(x[:, 0]) if usable is None else usable.to(x)  # (B, R)
-    count = identity.sum(1)
-    mu = covariance.diagonal(dim1=1, dim2=2).sum(1) / n_frames / count
+    mu = covariance.diagonal(dim1=1, dim2=2).sum(1) / n_frames / identity.sum(1)
     unit = torch.where(mu > 0, mu, 1)  # fourth powers are taken in units of mu, so that they cannot overflow
-    share = mu / unit  # 1, or 0 for a series of zeros
     fourth = (torch.linalg.vecdot(x, x) / unit[:, None]).square().mean(1)  # (B,) mean over frames of |x_t|^4
-    apart = covariance / (n_frames * unit)[:, None, None]
+    on_cpu = covariance.device.type == "cpu" and not covariance.requires_grad
+    return (_shrink if on_cpu else shrink_reference)(covariance, n_frames, identity, mu, unit, fourth)
+
+
+def shrink_reference(gram: Tensor, n_frames: int, identity: Tensor, mu: Tensor, unit: Tensor, fourth: Tensor):
+    """Shrunk covariance (B, R, R) and shrinkage (B,) of ``X^T X`` in plain torch, on any device."""
+    share = mu / unit  # 1, or 0 for a series of zeros
+    apart = gram / (n_frames * unit)[:, None, None]
     apart.diagonal(dim1=1, dim2=2).sub_(share[:, None] * identity)  # S - mu I, whose trace is 0
     spread = torch.linalg.vector_norm(apart, dim=(1, 2)).square()
-    noise = (fourth - spread - count * share.square()) / n_frames  # |S|^2 = |S - mu I|^2 + R mu^2
+    noise = (fourth - spread - identity.sum(1) * share.square()) / n_frames  # |S|^2 = |S - mu I|^2 + R mu^2
     shrinkage = torch.where(spread > 0, (noise / torch.where(spread > 0, spread, 1)).clamp(0, 1), 0)
     shrunk = apart * ((1 - shrinkage) * unit)[:, None, None]
     shrunk.diagonal(dim1=1, dim2=2).add_(mu[:, None] * identity)
     return shrunk, shrinkage
+
+
+def _shrink(gram: Tensor, n_frames: int, identity: Tensor, mu: Tensor, unit: Tensor, fourth: Tensor):
+    """`shrink_reference` in place, each matrix while it is in the cache."""
+    shrinkage, share = torch.empty_like(mu), (mu / unit)[:, None] * identity
+    apart = gram.diagonal(dim1=1, dim2=2) / (n_frames * unit)[:, None] - share  # the diagonal of S - mu I, over mu
+    noise = fourth - share.square().sum(1)
+    over_rows(_shrink_each, len(gram), gram, n_frames, apart, noise, identity, mu, unit, shrinkage, least=1)
+    return gram, shrinkage
+
+
+@jit
+def _shrink_each(begin, end, gram, n_frames, apart, noise, identity, mu, unit, shrinkage):
+    regions = gram.shape[1]
+    for b in range(begin, end):
+        scale, spread = 1 / (n_frames * unit[b]), 0.0
+        for i in range(regions):
+            spread += apart[b, i] ** 2
+            for j in range(i):
+                spread += (gram[b, i, j] * scale) ** 2
+            for j in range(i + 1, regions):
+                spread += (gram[b, i, j] * scale) ** 2
+        s = min(max((noise[b] - spread) / n_frames / spread, 0.0), 1.0) if spread > 0 else 0.0
+        shrinkage[b] = s
+        for i in range(regions):
+            own = apart[b, i] * unit[b] * (1 - s) + mu[b] * identity[b, i]
+            for j in range(regions):
+                gram[b, i, j] *= (1 - s) / n_frames
+            gram[b, i, i] = own
 
 
 def _gram(x: Tensor) -> Tensor:

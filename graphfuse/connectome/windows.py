@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 import torch
@@ -11,7 +12,8 @@ from torch import Tensor
 from graphfuse._check import check_option, check_range, check_shape
 from graphfuse._memory import check_memory
 from graphfuse.connectome.rolling import window_covariance
-from graphfuse.connectome.series import equal_length_batches, subject_arrays
+from graphfuse.connectome.series import empty, equal_length_batches, subject_arrays
+from graphfuse.connectome.shares import share_out
 from graphfuse.errors import InvalidOption, NonFinite, ShapeMismatch, ShortSeries
 from graphfuse.kernels.finite import check_finite
 
@@ -154,8 +156,13 @@ def packed_connectivity(
     arrays = subject_arrays(series)
     offsets, regions = _offsets(arrays, length, step), arrays[0].shape[-1]
     result = _empty((int(offsets[-1]), regions, regions), device, dtype)
-    for row, values in _subjects(arrays, length, step, kind, taper, usable, result, offsets):
-        del row, values  # they are written where they belong
+
+    def write(subject: tuple) -> None:
+        row = subject[0]
+        _fill(*subject, kind, result[offsets[row] : offsets[row + 1]])
+
+    batches = _batches(arrays, length, step, kind, taper, usable, result.device, dtype)
+    share_out(write, list(chain.from_iterable(batches)), device=result.device)  # each thread touches its own memory
     return result, offsets
 
 
@@ -173,24 +180,24 @@ def iterate_connectivity(
     arrays = subject_arrays(series)
     offsets, regions = _offsets(arrays, length, step), arrays[0].shape[-1]
     buffer = _empty((int(np.diff(offsets).max()), regions, regions), device, dtype)
-    yield from _subjects(arrays, length, step, kind, taper, usable, buffer, None)
+    for batch in _batches(arrays, length, step, kind, taper, usable, buffer.device, dtype):
+        for subject in batch:
+            out = buffer[: offsets[subject[0] + 1] - offsets[subject[0]]]
+            _fill(*subject, kind, out)
+            yield subject[0], out
 
 
-def _subjects(arrays, length, step, kind, taper, usable, result: Tensor, offsets) -> Iterator[tuple[int, Tensor]]:
-    """Yield each subject's matrices, written at his place in `result` (at its beginning without `offsets`)."""
+def _batches(arrays, length, step, kind, taper, usable, device, dtype) -> Iterator[list[tuple]]:
+    """Yield what `_fill` needs of each subject, batch by batch: (row, x (T, R), weights (L,), step)."""
     check_option("kind", kind, WINDOW_KINDS)
     length, step = (np.broadcast_to(frames, len(arrays)) for frames in (length, step))
-    weights = {int(n): taper_weights(taper, int(n)).to(result.device) for n in np.unique(length)}
-    for batch in equal_length_batches(arrays, usable, device=result.device, dtype=result.dtype):
-        for row, x in zip(batch.rows, batch.x, strict=True):
-            begin = 0 if offsets is None else int(offsets[row])
-            windows = (len(x) - int(length[row])) // int(step[row]) + 1
-            out = result[begin : begin + windows]
-            _fill(x, weights[int(length[row])], int(step[row]), kind, row, out)
-            yield row, out
+    weights = {int(n): taper_weights(taper, int(n)).to(device) for n in np.unique(length)}
+    for batch in equal_length_batches(arrays, usable, device=device, dtype=dtype):
+        pairs = zip(batch.rows, batch.x, strict=True)
+        yield [(row, x, weights[int(length[row])], int(step[row])) for row, x in pairs]
 
 
-def _fill(x: Tensor, weights: Tensor, step: int, kind: str, row: int, out: Tensor) -> None:
+def _fill(row: int, x: Tensor, weights: Tensor, step: int, kind: str, out: Tensor) -> None:
     """Connectivity of the windows of x (T, R) into out (W, R, R)."""
     z = x.double()
     peak = z.abs().amax(0)
@@ -210,7 +217,7 @@ def _offsets(arrays: list, length: Frames, step: Frames) -> np.ndarray:
 
 
 def _empty(shape: tuple[int, ...], device, dtype: torch.dtype) -> Tensor:
-    """Memory for the result; on a CPU from numpy, which asks the system for large pages: they are there sooner."""
+    """Memory for the result, if there is enough."""
     if dtype not in (torch.float32, torch.float64):
         raise InvalidOption(f"dtype must be torch.float32 or torch.float64; got {dtype}.")
     check_memory(
@@ -218,6 +225,4 @@ def _empty(shape: tuple[int, ...], device, dtype: torch.dtype) -> Tensor:
         1.1 * np.prod(shape, dtype=float) * dtype.itemsize,
         "Use iterate_connectivity, a larger step, or fewer subjects at a time.",
     )
-    if torch.device(device).type != "cpu":
-        return torch.empty(shape, dtype=dtype, device=device)
-    return torch.from_numpy(np.empty(shape, dtype=str(dtype).removeprefix("torch.")))
+    return empty(shape, device, dtype)

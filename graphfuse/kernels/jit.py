@@ -15,12 +15,17 @@ FAST = {"contract", "reassoc", "nsz", "arcp"}
 ROWS_A_THREAD = 64  # below this a thread costs more than it saves
 
 
-def jit(function: Callable) -> Callable:
+def jit(function: Callable, flags: set[str] = FAST) -> Callable:
     """Compile a kernel ``(begin, end, ...)`` for the types it is called with, and keep it on disk where that works."""
     try:
-        return numba.njit(nogil=True, fastmath=FAST, cache=True)(function)
+        return numba.njit(nogil=True, fastmath=flags, cache=True)(function)
     except RuntimeError:  # neither the package's folder nor a home can be written
-        return numba.njit(nogil=True, fastmath=FAST)(function)
+        return numba.njit(nogil=True, fastmath=flags)(function)
+
+
+def jit_in_order(function: Callable) -> Callable:
+    """Compile as `jit` does, but in the order that is written: ``(a b) c`` does not become ``a (b c)``."""
+    return jit(function, FAST - {"reassoc"})
 
 
 def over_rows(kernel: Callable, rows: int, *arguments, least: int = ROWS_A_THREAD) -> None:
