@@ -35,7 +35,7 @@ def share_out(work: Callable, pieces: Sequence, *, device="cpu", width: int = 0)
         return [work(piece) for piece in pieces]
     with (
         _one_blas_thread(),
-        ThreadPoolExecutor(min(threads, len(pieces)), initializer=torch.set_num_threads, initargs=(1,)) as pool,
+        ThreadPoolExecutor(max(1, min(threads, len(pieces))), initializer=torch.set_num_threads, initargs=(1,)) as pool,
     ):
         return list(pool.map(work, pieces))
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
+from graphfuse.connectome.shares import share_out
 from graphfuse.errors import InvalidOption
 from graphfuse.kernels.codes import Codes
 from graphfuse.kernels.topk import (
@@ -17,10 +16,9 @@ from graphfuse.kernels.topk import (
     offer_candidates,
     offer_second,
     offer_tile,
-    offer_transposed,
 )
 
-TILE = 2048  # people a side of the correlations that exist at one time: 16 MB
+STRIP, TILE = 256, 2048  # rows and columns of the correlations that a thread holds at one time: 2 MB
 PLACES = 32  # columns that one phenotype takes in the search for candidates; beyond them, codes are shared
 Edges = tuple[Tensor, Tensor]  # sources int32 and weights float32, (M, k), the heaviest first; -1 and 0 = no edge
 
@@ -28,8 +26,7 @@ Edges = tuple[Tensor, Tensor]  # sources int32 and weights float32, (M, k), the 
 def exact(units: Tensor, codes: Codes, scale: float, k: int, tile: int = TILE) -> Edges:
     """The k heaviest edges of each of N people, ``w_ij = exp(-(1 - <u_i, u_j>)^2 scale) * agreement_ij``.
 
-    All pairs are looked at, each once: a tile of correlations is offered to its rows and to its columns. Equal weights
-    go by position.
+    All pairs are looked at, a tile of correlations at a time. Equal weights go by position.
 
     Parameters
     ----------
@@ -42,21 +39,17 @@ def exact(units: Tensor, codes: Codes, scale: float, k: int, tile: int = TILE) -
     k : int
         At most N - 1.
     tile : int
-        People a side of a tile; it changes nothing but rounding.
+        Columns of a tile; it changes nothing but rounding.
     """
     heaps = Heaps.empty(len(units), k, codes.highest)
-    for begin, first, dots in _tiles(units, units, tile, half=True):
-        offer_tile(heaps, dots, codes, codes, (begin, first), scale, own=True)
-        if first > begin:
-            offer_transposed(heaps, dots, codes, (begin, first), scale)
+    _offer_all(heaps, units, codes, units, codes, scale, tile, own=True)
     return heaps.sorted()
 
 
 def onto(new: Tensor, new_codes: Codes, units: Tensor, codes: Codes, scale: float, k: int, tile: int = TILE) -> Edges:
     """The k heaviest edges from N fitted people to each of M new ones, exactly; arguments as in `exact`."""
     heaps = Heaps.empty(len(new), k, codes.highest)
-    for begin, first, dots in _tiles(new, units, tile):
-        offer_tile(heaps, dots, new_codes, codes, (begin, first), scale, own=False)
+    _offer_all(heaps, new, new_codes, units, codes, scale, tile, own=False)
     return heaps.sorted()
 
 
@@ -126,19 +119,19 @@ def symmetric(edges: Edges) -> tuple[Tensor, Tensor]:
     return torch.as_tensor(np.stack([both.indices, target])), torch.as_tensor(both.data)
 
 
-def _tiles(targets: Tensor, sources: Tensor, tile: int, half: bool = False) -> Iterator[tuple[int, int, Tensor]]:
-    """First target, first source, and correlations of each tile; `half` leaves out what lies below the diagonal."""
-    buffer = targets.new_empty(min(tile, len(targets)) * min(tile, len(sources)))
-    for begin in range(0, len(targets), tile):
-        rows = targets[begin : begin + tile]
-        for first in range(begin if half else 0, len(sources), tile):
-            columns = sources[first : first + tile]
+def _offer_all(heaps: Heaps, new: Tensor, new_codes: Codes, units: Tensor, codes: Codes, scale: float, tile: int, own):
+    """Offer every correlation of `new` with `units`; a strip of rows belongs to one thread, its products included."""
+
+    def strip(begin: int) -> None:
+        rows = new[begin : begin + STRIP]
+        buffer = rows.new_empty(len(rows) * min(tile, len(units)))
+        for first in range(0, len(units), tile):
+            columns = units[first : first + tile]
             dots = buffer[: len(rows) * len(columns)].view(len(rows), len(columns))
-            if half and first == begin:  # numpy computes one triangle of a product with the own transpose
-                np.matmul(rows.numpy(), rows.numpy().T, out=dots.numpy())
-            else:
-                torch.mm(rows, columns.T, out=dots)
-            yield begin, first, dots
+            torch.mm(rows, columns.T, out=dots)
+            offer_tile(heaps, dots, new_codes, codes, (begin, first), scale, own=own)
+
+    share_out(strip, range(0, len(new), STRIP))
 
 
 def _embedded(units: Tensor, codes: Codes, scale: float) -> Tensor:

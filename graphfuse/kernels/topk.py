@@ -81,14 +81,6 @@ def offer_tile(heaps: Heaps, dots: Tensor, targets: Codes, sources: Codes, place
     over_rows(_offer_rows, len(dots), dots, *place, own, *_arrays(targets, sources), float(scale), *heaps.arrays)
 
 
-def offer_transposed(heaps: Heaps, dots: Tensor, codes: Codes, place: tuple[int, int], scale) -> None:
-    """Offer the same tile to the heaps of its columns: ``dots[r, c]`` as the pair (column, row) of one population.
-
-    The tile must hold no person twice, so it lies off the diagonal.
-    """
-    over_rows(_offer_columns, dots.shape[1], dots, *place, *_arrays(codes, codes), float(scale), *heaps.arrays)
-
-
 def offer_candidates(heaps: Heaps, candidates: Tensor, units: Tensor, codes: Codes, scale) -> None:
     """Offer chosen pairs of one population: `candidates` int32 (N, c) of each row, negative = none, `units` (N, F)."""
     themselves = torch.arange(len(units), dtype=torch.int32)[:, None]
@@ -194,37 +186,10 @@ def _offer_rows(begin, end, dots, first_row, first_column, own, a, b, c, d, widt
 
 
 @jit
-def _offer_columns(begin, end, dots, first_row, first_column, a, b, c, d, widths, scale, weights, sources, bars):
-    highest, buffer = len(bars) - 1, np.empty(BLOCK, np.int32)
-    for r in range(len(dots)):
-        for start in range(begin, end, BLOCK):
-            stop = min(start + BLOCK, end)
-            first, last = first_column + start, first_column + stop
-            dot, bar = dots[r, start:stop], bars[:, first:last]
-            if not _any_above_own(dot, bar[highest]):
-                continue
-            levels = buffer[: len(dot)]
-            _agree(levels, first_row + r, c, d, a, b, widths, first)
-            if not _any_of_level_above_own(dot, levels, bar):
-                continue
-            for i in range(len(dot)):
-                if dot[i] > bar[levels[i], i]:
-                    _offer(dot[i], levels[i], scale, first + i, first_row + r, weights, sources, bars)
-
-
-@jit
 def _any_above(values, bar):
     count = 0
     for i in range(len(values)):
         count += values[i] > bar
-    return count > 0
-
-
-@jit
-def _any_above_own(dot, bar):
-    count = 0
-    for i in range(len(dot)):
-        count += dot[i] > bar[i]
     return count > 0
 
 
@@ -235,16 +200,6 @@ def _any_of_level_above(dot, levels, bars):
         bar = bars[h]
         for i in range(len(dot)):
             count += (levels[i] == h) & (dot[i] > bar)
-    return count > 0
-
-
-@jit
-def _any_of_level_above_own(dot, levels, bars):
-    count = 0
-    for h in range(1, len(bars)):
-        bar = bars[h]
-        for i in range(len(dot)):
-            count += (levels[i] == h) & (dot[i] > bar[i])
     return count > 0
 
 

@@ -11,7 +11,6 @@ from graphfuse.kernels.topk import (
     offer_candidates,
     offer_second,
     offer_tile,
-    offer_transposed,
     strongest_reference,
 )
 
@@ -25,15 +24,13 @@ def people(n: int, seed: int = 0, traits: tuple[int, int] = (2, 1)) -> tuple[tor
     return units, Codes(categories, torch.as_tensor(quantities), torch.full((traits[1],), 2.0))
 
 
-def fused(dots, codes, scale, k, tile, both_ways=True):
-    """All tiles of one population; those below the diagonal are the others, transposed."""
+def fused(dots, codes, scale, k, tile):
+    """All tiles of one population."""
     heaps = Heaps.empty(len(dots), k, codes.highest)
     for i in range(0, len(dots), tile):
-        for j in range(i if both_ways else 0, len(dots), tile):
+        for j in range(0, len(dots), tile):
             part = dots[i : i + tile, j : j + tile].contiguous()
             offer_tile(heaps, part, codes, codes, (i, j), scale, own=True)
-            if both_ways and j > i:
-                offer_transposed(heaps, part, codes, (i, j), scale)
     return heaps.sorted()
 
 
@@ -58,7 +55,7 @@ def test_the_same_bits_for_every_tile_and_number_of_threads():
     dots = units @ units.T
     dots = (dots + dots.T) / 2
     threads = torch.get_num_threads()
-    wanted = fused(dots, codes, 0.7, 5, 1000, both_ways=False)
+    wanted = fused(dots, codes, 0.7, 5, 1000)
     try:
         for count in (1, 3):
             torch.set_num_threads(count)
