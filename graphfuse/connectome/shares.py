@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -33,11 +34,33 @@ def share_out(work: Callable, pieces: Sequence, *, device="cpu", width: int = 0)
     threads = torch.get_num_threads()
     if torch.device(device).type != "cpu" or width > WIDE:
         return [work(piece) for piece in pieces]
-    with (
-        _one_blas_thread(),
-        ThreadPoolExecutor(max(1, min(threads, len(pieces))), initializer=torch.set_num_threads, initargs=(1,)) as pool,
-    ):
-        return list(pool.map(work, pieces))
+
+    def alone(piece):
+        torch.set_num_threads(1)  # of this thread; and of torch's BLAS, which has one setting for all
+        return work(piece)
+
+    with _one_blas_thread():
+        if threads == 1 or len(pieces) == 1:
+            return _here(work, pieces)
+        return list(_pool(threads).map(alone, pieces))
+
+
+def _here(work: Callable, pieces: Sequence) -> list:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return [work(piece) for piece in pieces]
+    finally:
+        torch.set_num_threads(threads)
+
+
+@lru_cache(maxsize=1)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads that stay: to start one, and its BLAS, takes longer than a small connectome."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="graphfuse-share")
+
+
+os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork
 
 
 _lock, _inside, _limits = Lock(), [0], []

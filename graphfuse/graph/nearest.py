@@ -42,7 +42,11 @@ def exact(units: Tensor, codes: Codes, scale: float, k: int, tile: int = TILE) -
         Columns of a tile; it changes nothing but rounding.
     """
     heaps = Heaps.empty(len(units), k, codes.highest)
-    _offer_all(heaps, units, codes, units, codes, scale, tile, own=True)
+    if len(units) <= tile:  # numpy computes one triangle of a product with the own transpose
+        dots = torch.from_numpy(np.matmul(units.numpy(), units.numpy().T))
+        offer_tile(heaps, dots, codes, codes, (0, 0), scale, own=True)
+    else:
+        _offer_all(heaps, units, codes, units, codes, scale, tile, own=True)
     return heaps.sorted()
 
 
