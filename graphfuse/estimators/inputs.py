@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from graphfuse.kernels.adjacency import Adjacency
+from graphfuse.kernels.sampling import neighbourhood
 
 ROWS = 64  # people are counted in runs of so many, so that folds of almost one size have one shape
 
@@ -65,6 +66,41 @@ class People:
     def __call__(self, network: nn.Module, rows: Tensor) -> Tensor:
         """Logits (B, C) of some rows."""
         return network(self.x, self.adjacency)[rows]
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """Some nodes at a time, cut out of a large graph with all that `hops` products reach: ``network(x, part)[:B]``.
+
+    Parameters
+    ----------
+    x : tensor (N, F)
+    adjacency : Adjacency of shape (1, N, N)
+    hops : int
+    size : int
+        Nodes at a time where nothing is trained.
+    fanout : int or None
+        Most edges that a node keeps while the network is trained; all of them when it is judged.
+    draws : Generator
+        Of the edges that are kept.
+    """
+
+    x: Tensor
+    adjacency: Adjacency
+    hops: int
+    size: int
+    fanout: int | None
+    draws: torch.Generator
+
+    def __call__(self, network: nn.Module, rows: Tensor) -> Tensor:
+        """Logits (B, C) of some rows."""
+        if network.training:
+            return self._near(network, rows, self.fanout)
+        return torch.cat([self._near(network, part, None) for part in rows.split(self.size)])
+
+    def _near(self, network: nn.Module, rows: Tensor, fanout: int | None) -> Tensor:
+        near = neighbourhood(self.adjacency, rows, self.hops, fanout, self.draws)
+        return network(self.x[near.nodes], near.adjacency)[: len(rows)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from graphfuse.estimators.adjusting import scope_of
 from graphfuse.estimators.base import layout
 from graphfuse.estimators.ensemble import Course, Ensemble
 from graphfuse.estimators.features import CohortVector
-from graphfuse.estimators.inputs import People
+from graphfuse.estimators.inputs import Neighbours, People
 from graphfuse.estimators.together import CourseClassifier
 from graphfuse.estimators.training import Recipe
 from graphfuse.graph.population import PopulationGraph
@@ -63,7 +63,10 @@ class PopulationClassifier(CourseClassifier):
         See `GraphEncoder`; Chebyshev of order 3 and width 16 as in Parisot et al. 2018. Its first term keeps a
         person's own features apart from the neighbours', which a ``gcn`` averages with them.
     learning_rate, weight_decay, epochs, patience, validation, members, random_state
-        See `Recipe`; each step sees the whole graph.
+        See `Recipe`.
+    batch_size, fanout : int or None
+        None: each step sees the whole graph. Else a step sees so many people and whom they hear, over as many edges as
+        the layers reach, at most `fanout` from each person (None: all); for populations beyond memory.
 
     Attributes
     ----------
@@ -92,6 +95,8 @@ class PopulationClassifier(CourseClassifier):
         members=3,
         random_state=0,
         adjust=None,
+        batch_size=None,
+        fanout=None,
     ):
         self.signals = signals
         self.features = features
@@ -109,6 +114,8 @@ class PopulationClassifier(CourseClassifier):
         self.members = members
         self.random_state = random_state
         self.adjust = adjust
+        self.batch_size = batch_size
+        self.fanout = fanout
 
     @property
     def scope(self) -> str:
@@ -130,8 +137,17 @@ class PopulationClassifier(CourseClassifier):
             phenotypes = pd.concat([phenotypes, unlabelled.blind().phenotypes])
         self.graph_ = graph.fit(x, phenotypes)
         self.x_ = x
-        people = People(x, self.graph_.adjacency())  # labelled people come first
-        return Course(self._network, people, codes, cohort.groups, Recipe.of(self), self.random_state)
+        return Course(self._network, self._inputs(), codes, cohort.groups, Recipe.of(self), self.random_state)
+
+    def _inputs(self) -> People | Neighbours:
+        """What the network reads; labelled people come first."""
+        adjacency = self.graph_.adjacency()
+        if self.batch_size is None:
+            return People(self.x_, adjacency)
+        draws = torch.Generator().manual_seed(self.random_state)
+        with torch.random.fork_rng(devices=[]):  # its weights are not used
+            hops = max(self._network().encoder.hops, 1)
+        return Neighbours(self.x_, adjacency.sparse(), hops, self.batch_size, self.fanout, draws)
 
     def _modalities(self, cohort: Cohort) -> Iterable[str]:
         return self.vector_.parts_

@@ -95,12 +95,12 @@ class _Plain:
 
 def _kernels(x: Tensor):
     """Return what computes on the device and in the type of x; imported late, for compilers are heavy."""
+    if x.dtype not in (torch.float32, torch.float64) or x.device.type not in ("cpu", "cuda"):
+        return _Plain
     if x.is_cuda:
         from graphfuse.kernels import attention_gpu as kernels
-    elif x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64):
-        from graphfuse.kernels import attention_cpu as kernels
     else:
-        kernels = _Plain
+        from graphfuse.kernels import attention_cpu as kernels
     return kernels
 
 
@@ -185,7 +185,7 @@ def attend(
     scale = width**-0.5 if scale is None else scale
     if adjacency.pattern is None and a is None and dropout == 0:
         return _attend_dense(adjacency.weight, q, k, v, scale)
-    sparse = _sparse(adjacency)
+    sparse = adjacency.sparse()
     flat = [x.flatten(0, 1) for x in (q, k, v)]
     y = attend_edges(*flat, a, _edge_mask(sparse), sparse.pattern, negative_slope, scale, dropout)
     return y.unflatten(0, (graphs, targets))
@@ -254,12 +254,6 @@ def _one_type(*tensors: Tensor | None) -> list[Tensor | None]:
     for other in kinds[1:]:
         kind = torch.promote_types(kind, other)
     return [None if x is None else x.to(kind) for x in tensors]
-
-
-def _sparse(adjacency: Adjacency) -> Adjacency:
-    if adjacency.pattern is not None:
-        return adjacency
-    return adjacency.sparse()
 
 
 def _edge_mask(adjacency: Adjacency) -> Tensor | None:

@@ -28,7 +28,7 @@ TILES = {  # own rows and other rows of a tile, summands a step of a product: wh
     "tf32": {"BLOCK_I": 128, "BLOCK_J": 128, "BLOCK_K": 32},
     "tf32x3": {"BLOCK_I": 64, "BLOCK_J": 64, "BLOCK_K": 32},
 }
-PANEL = 2**27  # numbers of M that the backward pass holds at once: half a gigabyte
+PANEL = 2**24  # numbers of M that the backward pass holds at once: 64 megabytes
 OPTIONS = {"num_warps": 8, "enable_fp_fusion": True}
 PAD = {"rows": 128, "frames": 128, "summands": 32}  # multiples of every block
 WIDTHS = (64, 128)  # features that a program of `forward` sums at once: the least that holds them, or several 128

@@ -10,7 +10,7 @@ from torch import Tensor
 from graphfuse._check import check_range, check_shape
 from graphfuse.errors import InvalidOption
 from graphfuse.kernels.adjacency import Adjacency
-from graphfuse.kernels.csr import sorted_edges
+from graphfuse.kernels.csr import BlockCSR, sorted_edges
 
 
 class Neighbourhood(NamedTuple):
@@ -66,9 +66,9 @@ def neighbourhood(
     place = torch.full((size,), -1, dtype=torch.int64, device=seeds.device)  # number of a node in the part
     nodes, begin, parts = seeds.long(), 0, []
     place[nodes] = torch.arange(len(nodes), device=seeds.device)
-    for _ in range(hops):
+    for hop in range(hops + 1):  # of the nodes beyond the last hop nothing is needed but their self-loops
         frontier = nodes[begin:]
-        edge, row, share = _edges_into(pattern.crow, frontier, fanout, generator)
+        edge, row, share = _edges_into(pattern, frontier, fanout if hop < hops else 0, generator)
         parts.append((edge, row + begin, share))
         begin = len(nodes)
         sources = pattern.col[edge].long()
@@ -81,20 +81,32 @@ def neighbourhood(
     return Neighbourhood(part.of_degree(adjacency.degree()[:, nodes]), nodes)
 
 
-def _edges_into(crow: Tensor, rows: Tensor, fanout: int | None, generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Edges (E',) that lead to `rows` (n,), the position of each one's row in `rows`, and the factor of its weight."""
-    counts = crow.diff()[rows].long()
+def _edges_into(pattern: BlockCSR, rows: Tensor, fanout: int | None, generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Edges (E',) that lead to `rows` (n,), the position of each one's row in `rows`, and the factor of its weight.
+
+    Self-loops are always kept, and not counted: a node that lost its own would be given another.
+    """
+    counts = pattern.crow.diff()[rows].long()
     row = torch.arange(len(rows), device=rows.device).repeat_interleave(counts)
-    first = (counts.cumsum(0) - counts)[row]
-    edge = crow[rows].long()[row] + torch.arange(len(row), device=rows.device) - first
+    edge = pattern.crow[rows].long()[row] + torch.arange(len(row), device=rows.device) - _firsts(counts)[row]
     if fanout is None:
         return edge, row, torch.ones_like(edge)
-    draw = torch.rand(len(edge), dtype=torch.float64, generator=generator, device=rows.device)
-    order = (row + draw).argsort()  # at random within each row
-    rank = torch.arange(len(row), device=rows.device) - first
-    kept = order[rank < fanout].sort().values
-    share = (counts / counts.clamp(max=fanout))[row[kept]]
-    return edge[kept], row[kept], share
+    kept = pattern.col[edge] == rows[row]
+    others = (~kept).nonzero()[:, 0]
+    counts = torch.bincount(row[others], minlength=len(rows))
+    draw = torch.rand(len(others), dtype=torch.float64, generator=generator, device=rows.device)
+    order = (row[others] + draw).argsort()  # at random within each row
+    rank = torch.arange(len(others), device=rows.device) - _firsts(counts)[row[others]]
+    chosen = others[order[rank < fanout]]
+    kept[chosen] = True
+    share = torch.ones(len(edge), device=rows.device)
+    share[chosen] = (counts / counts.clamp(max=fanout))[row[chosen]].float()
+    return edge[kept], row[kept], share[kept]
+
+
+def _firsts(counts: Tensor) -> Tensor:
+    """Where each row's run of edges begins."""
+    return counts.cumsum(0) - counts
 
 
 def _check(adjacency: Adjacency, seeds: Tensor, hops: int, fanout: int | None) -> None:

@@ -98,6 +98,11 @@ class GraphEncoder(nn.Module):
         self.dropout = Dropout(dropout)
         self.readout, self.out_channels = make_readout(readout, widths[-1], num_nodes)
 
+    @property
+    def hops(self) -> int:
+        """How many edges away a node is still heard."""
+        return sum(getattr(conv, "hops", 1) for conv in self.convs)
+
     def node_embeddings(self, x: Tensor, adjacency: Adjacency, nodes: Tensor | None = None) -> Tensor:
         """Return the last layer's (G, R, hidden[-1]), before the readout."""
         x = mask_nodes(x, nodes)

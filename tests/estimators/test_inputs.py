@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from graphfuse.estimators.inputs import People, Vectors, together, whole_runs
+from graphfuse.estimators.inputs import Neighbours, People, Vectors, together, whole_runs
 from graphfuse.estimators.population_classifier import PopulationNetwork
 from graphfuse.kernels.adjacency import Adjacency
 from graphfuse.nn.encoder import GraphEncoder
@@ -53,3 +53,23 @@ def test_people_of_several_graphs_side_by_side_say_what_they_say_alone(sizes, wi
         torch.testing.assert_close(said, part(network, own), atol=1e-5, rtol=1e-5)
     taken = many.take(torch.tensor([1]))(stack([networks[1]], generators(1)), rows[[1]])
     torch.testing.assert_close(taken, logits[[1]], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("conv", ["gcn", "cheb", "gat"])
+def test_neighbours_say_of_their_rows_what_the_whole_graph_says(conv):
+    torch.manual_seed(0)
+    whole = people(90)
+    network = PopulationNetwork(GraphEncoder(9, (8, 4), conv=conv, order=2), 2).eval()
+    part = Neighbours(whole.x, whole.adjacency, network.encoder.hops, 7, 2, torch.Generator())
+    rows = torch.tensor([5, 80, 33, 1, 60, 61, 62, 63, 64])
+    torch.testing.assert_close(part(network, rows), whole(network, rows), rtol=1e-4, atol=1e-5)
+
+
+def test_a_fanout_holds_while_training_alone():
+    torch.manual_seed(0)
+    whole = people(90)
+    network = PopulationNetwork(GraphEncoder(9, (8,), conv="gcn"), 2)
+    part = Neighbours(whole.x, whole.adjacency, 1, 7, 2, torch.Generator().manual_seed(0))
+    rows = torch.arange(7)
+    assert not torch.equal(part(network, rows), part(network, rows))
+    assert torch.equal(part(network.eval(), rows), part(network, rows))

@@ -134,3 +134,22 @@ def test_too_few_components_are_refused(train):
 def test_it_declares_what_it_reads():
     assert (small().scope, small(transductive=True).scope) == ("training", "features")
     assert small().uses_y
+
+
+def test_training_by_sampled_neighbourhoods_is_reproducible(train, test):
+    fitted = [small(batch_size=16, fanout=3, random_state=1).fit(train) for _ in range(2)]
+    first, second = (model.predict_proba(test) for model in fitted)
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, small(batch_size=16, fanout=3, random_state=2).fit(train).predict_proba(test))
+
+
+def test_training_by_sampled_neighbourhoods_learns(train):
+    model = small(batch_size=16, fanout=3, epochs=80, patience=80, members=1).fit(train)
+    assert model.score(train, train.y) > 0.8
+
+
+def test_training_by_neighbourhoods_leaves_the_random_state_of_torch_alone(train):
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    small(batch_size=16).fit(train)
+    assert torch.equal(before, torch.get_rng_state())

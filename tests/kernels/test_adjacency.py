@@ -340,3 +340,59 @@ def test_a_dense_request_beyond_the_memory_budget_is_refused_with_its_size(monke
     a = Adjacency.from_edge_index(torch.tensor([[0], [1]]), num_nodes=1000)
     with pytest.raises(MemoryBudget, match=r"0\.004 GB"):
         a.to_dense()
+
+
+def test_edges_may_come_in_any_order():
+    index = torch.tensor([[2, 0, 1, 0], [0, 2, 0, 1]])
+    a = Adjacency.from_edge_index(index, torch.tensor([1.0, 2.0, 3.0, 4.0]), num_nodes=3)
+    assert a.to_dense()[0].tolist() == [[0, 3, 1], [4, 0, 0], [2, 0, 0]]
+
+
+def test_negative_indices_and_sizes_beyond_int32_are_refused():
+    with pytest.raises(InvalidOption, match=r"0 \.\. 2; got -1"):
+        Adjacency.from_edge_index(torch.tensor([[0], [-1]]), num_nodes=3)
+    with pytest.raises(ShapeMismatch, match="Stack fewer graphs"):
+        Adjacency.from_edge_index(torch.zeros(2, 0, dtype=torch.int64), num_nodes=2**31)
+    with pytest.raises(NonFinite):
+        Adjacency.from_edge_index(torch.tensor([[0], [1]]), torch.tensor([torch.nan]), num_nodes=2)
+
+
+def test_a_graph_without_nodes_is_empty():
+    a = Adjacency.from_edge_index(torch.zeros(2, 0, dtype=torch.int64), num_nodes=0)
+    assert a.shape == (1, 0, 0)
+    assert (a @ torch.zeros(1, 0, 3)).shape == (1, 0, 3)
+
+
+def test_symmetry_is_known_and_batches_inherit_it():
+    weight = torch.zeros(3, 20, 20)
+    weight[:, 0, 1] = weight[:, 1, 0] = 0.5
+    even = Adjacency.from_dense(weight, "sparse")
+    assert even.symmetric
+    assert even.normalised().symmetric
+    assert even[[2, 0]].symmetric
+    odd = weight.clone()
+    odd[1, 0, 1] = 0.25
+    assert not Adjacency.from_dense(odd, "sparse").symmetric
+    assert not Adjacency.from_dense(weight.requires_grad_(), "sparse").symmetric
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("even", [True, False])
+def test_gradients_with_and_without_the_knowledge_of_symmetry(dtype, even):
+    weight = random_weight((3, 9, 9), dtype=dtype)
+    weight = weight + weight.mT if even else weight
+    x = torch.randn(3, 9, 4, dtype=dtype, requires_grad=True)
+    grad = torch.randn(3, 9, 4, dtype=dtype)
+    adjacency = Adjacency.from_dense(weight, "sparse")
+    assert adjacency.symmetric == even
+    (adjacency @ x).backward(grad)
+    torch.testing.assert_close(x.grad, weight.mT @ grad)
+
+
+def test_parts_of_a_graph_keep_the_degrees_they_are_given():
+    adjacency = Adjacency.from_dense(random_weight((1, 6, 6)), "sparse")
+    part = adjacency.of_degree(adjacency.degree() + 2)
+    torch.testing.assert_close(part.degree(), adjacency.degree() + 2)
+    torch.testing.assert_close(part.with_self_loops().degree(), adjacency.with_self_loops().degree() + 2)
+    assert part.to(torch.float32).degree().dtype == torch.float32
+    assert part[[0]].degree().equal(part.degree())

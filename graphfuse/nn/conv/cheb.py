@@ -49,6 +49,11 @@ class ChebConv(nn.Module):
         for lin in self.lins:
             nn.init.xavier_uniform_(lin.weight)
 
+    @property
+    def hops(self) -> int:
+        """How many edges away a node is still heard."""
+        return len(self.lins) - 1
+
     def forward(self, x: Tensor, adjacency: Adjacency) -> Tensor:
         """Return (G, R, out) of x (G, R, in)."""
         check_finite("x", x, LIMIT)
