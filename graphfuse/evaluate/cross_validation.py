@@ -113,21 +113,20 @@ def _run(
     models: Mapping, blind: Cohort, vault: Vault, folds: list[Fold], store: Store, n_jobs: int, together: bool
 ) -> dict:
     """(model, repeat, fold) -> Piece; pieces that the store holds are not done again. No fold gets its test labels."""
-    pieces, work = {}, []
-    for name, model in models.items():
-        missing = []
-        for fold in folds:
+    pieces, missing = {}, []
+    for fold in folds:
+        for name in models:
             piece = store.load(name, fold.repeat, fold.fold)
             if piece is None:
-                missing.append(fold)
+                missing.append((name, (vault.training(fold.train, fold.test), fold)))
             else:
                 pieces[name, fold.repeat, fold.fold] = piece
-        lots = [(vault.training(fold.train, fold.test), fold) for fold in missing]
-        if together and isinstance(model, CourseClassifier):
-            parts = min(effective_n_jobs(n_jobs), len(lots))
-            work += [delayed(_pieces)(store, name, model, blind, lots[part::parts]) for part in range(parts)]
-        else:
-            work += [delayed(_piece)(store, name, model, blind, *lot) for lot in lots]
+    batched = [name for name, model in models.items() if together and isinstance(model, CourseClassifier)]
+    work = [delayed(_piece)(store, name, models[name], blind, *lot) for name, lot in missing if name not in batched]
+    for name in batched:
+        lots = [lot for other, lot in missing if other == name]
+        parts = min(effective_n_jobs(n_jobs), len(lots))
+        work += [delayed(_pieces)(store, name, models[name], blind, lots[part::parts]) for part in range(parts)]
     with parallel_config("loky", inner_max_num_threads=1):
         done = Parallel(n_jobs=n_jobs, batch_size=1, return_as="generator_unordered")(work)
         with warnings.catch_warnings():  # joblib replaces a worker that has grown; nothing is lost

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache
 
 import numba
@@ -18,9 +19,21 @@ ROWS_A_THREAD = 64  # below this a thread costs more than it saves
 def jit(function: Callable, flags: set[str] = FAST) -> Callable:
     """Compile a kernel ``(begin, end, ...)`` for the types it is called with, and keep it on disk where that works."""
     try:
-        return numba.njit(nogil=True, fastmath=flags, cache=True)(function)
+        return _forgiving(numba.njit(nogil=True, fastmath=flags, cache=True)(function))
     except RuntimeError:  # neither the package's folder nor a home can be written
         return numba.njit(nogil=True, fastmath=flags)(function)
+
+
+def _forgiving(kernel: Callable) -> Callable:
+    """Let a disk that is full cost the next process a compilation, not this one its run."""
+    save = kernel._cache.save_overload
+
+    def save_if_there_is_room(*overload) -> None:
+        with suppress(OSError):
+            save(*overload)
+
+    kernel._cache.save_overload = save_if_there_is_room
+    return kernel
 
 
 def jit_in_order(function: Callable) -> Callable:
