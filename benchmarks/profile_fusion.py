@@ -2,8 +2,8 @@
 
     python benchmarks/profile_fusion.py DIR [--epochs 8]
 
-DIR holds ABIDE I as `reference_figures.py` wants it. One member of the ensemble, one thread, nine tenths of the people.
-The views are fitted before, so that what is shown is training.
+DIR holds ABIDE I as `reference_figures.py` wants it. One member of the ensemble, one thread, nine tenths of the people;
+the making of the graphs is part of what is shown.
 """
 
 from __future__ import annotations
