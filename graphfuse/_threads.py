@@ -1,10 +1,23 @@
-"""One thread, so that sums are added in one order and the same seed gives the same bits."""
+"""One thread, so that sums are added in one order and the same seed gives the same bits; and threads that stay."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import lru_cache
+
+
+@lru_cache(maxsize=2)
+def thread_pool(threads: int) -> ThreadPoolExecutor:
+    """Return threads that stay: to start one, and its BLAS, takes longer than a small piece of work."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="graphfuse")
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows; threads do not survive a fork
+    os.register_at_fork(after_in_child=thread_pool.cache_clear)
 
 
 @contextmanager

@@ -29,6 +29,10 @@ def evaluate(
     seed: int = 0,
     root: Root = None,
     strict: Strict = False,
+    together: Annotated[
+        bool,
+        typer.Option("--together", help="Train the networks of all folds as one batch: MLP and population models."),
+    ] = False,
 ) -> None:
     """Score models on the same folds and write tables and report.html; goes on where it was killed."""
     from graphfuse.evaluate.cross_validation import cross_validate
@@ -39,7 +43,7 @@ def evaluate(
     cohort = read(manifest, root, strict)
     chosen = models_by_name(cohort, names(models))
     splits = Splits(folds=folds, repeats=repeats, leave_site_out=leave_site_out, random_state=seed)
-    result = cross_validate(chosen, cohort, splits, baselines="none", n_jobs=jobs, out=out)
+    result = cross_validate(chosen, cohort, splits, baselines="none", n_jobs=jobs, out=out, together=together)
     arguments = {"manifest": str(manifest.resolve()), "root": str(root.resolve()) if root else None, "models": models,
                  "folds": folds, "repeats": repeats, "leave_site_out": leave_site_out, "seed": seed}  # fmt: skip
     write_run(result, out, arguments)

@@ -10,15 +10,14 @@ import torch
 from torch import Tensor
 
 from graphfuse._check import check_option
-from graphfuse._memory import check_memory
 from graphfuse.connectome.information import (
     gaussian_information,
     mutual_information,
     normalised_mutual_information,
 )
+from graphfuse.connectome.pairwise import check_matrices, each_batch, empty_matrices
 from graphfuse.connectome.rank import spearman
-from graphfuse.connectome.series import Batch, empty, load_batch, rows_of_equal_length, subject_arrays, usable_mask
-from graphfuse.connectome.shares import share_out
+from graphfuse.connectome.series import Batch, subject_arrays
 from graphfuse.connectome.shrinkage import OF_CENTRED
 from graphfuse.connectome.unit_diagonal import unit_diagonal
 from graphfuse.errors import GraphFuseWarning, InvalidOption, NonFinite, NotPositiveDefinite
@@ -200,26 +199,19 @@ def warn_of_clipped(r: Tensor) -> None:
 def _per_subject(matrix: Callable, series, estimator, usable, device, dtype, at_least) -> Tensor:
     """Let `matrix`(batch, estimate, out (b, R, R)) write batches of equal length, worked on in `at_least` that type."""
     estimate = OF_CENTRED[check_option("estimator", estimator, OF_CENTRED)]
-    arrays = subject_arrays(series)
-    n_regions = arrays[0].shape[-1]
-    check_memory(
-        f"Connectivity of {len(arrays)} subjects and {n_regions} regions",
-        2 * len(arrays) * n_regions**2 * dtype.itemsize,
-        "Use a coarser atlas, or fewer subjects at a time.",
-    )
-    usable = usable_mask(usable, len(arrays), n_regions)
-    result = empty((len(arrays), n_regions, n_regions), device, dtype)
+    arrays = subject_arrays(series)  # once: a sequence may read files
+    result = empty_matrices(arrays, device=device, dtype=dtype)
 
-    def work(rows: list[int]) -> None:
-        batch = load_batch(arrays, rows, usable, device, at_least)
+    def work(batch: Batch) -> None:
+        rows = batch.rows
         run = rows[-1] - rows[0] == len(rows) - 1  # rows ascend: one after another, they are a view
-        out = result[rows[0] : rows[-1] + 1] if run else result.new_empty(len(rows), n_regions, n_regions)
+        out = result[rows[0] : rows[-1] + 1] if run else torch.empty_like(result[: len(rows)])
         matrix(batch, lambda x: estimate(x.to(at_least), batch.usable)[0], out)
-        _check_finite(out, rows)
+        check_matrices(out, rows)
         if not run:
             result[rows] = out
 
-    share_out(work, list(rows_of_equal_length(arrays, device)), device=device, width=n_regions)
+    each_batch(work, arrays, usable, device=device, dtype=at_least)
     return result
 
 
@@ -249,7 +241,7 @@ def _covariances(batch: Batch, estimate: Callable) -> Tensor:
 
 def _precisions(batch: Batch, estimate: Callable) -> Tensor:
     matrices = _covariances(batch, estimate)
-    _check_finite(matrices, batch.rows)
+    check_matrices(matrices, batch.rows)
     factor, info = torch.linalg.cholesky_ex(matrices)
     # L_ii^2 / S_ii is the share of region i's variance that the regions before it do not explain.
     share = (factor.diagonal(dim1=1, dim2=2).square() / matrices.diagonal(dim1=1, dim2=2)).amin(1)
@@ -271,12 +263,3 @@ def _standardise(batch: Batch) -> Tensor:
     x = x.sub_(x.mean(1, keepdim=True))
     scale = x.square().mean(1, keepdim=True).sqrt()
     return x.div_(torch.where(scale > 0, scale, 1))
-
-
-def _check_finite(matrices: Tensor, rows: list[int]) -> None:
-    if matrices.sum().isfinite():  # so is every term
-        return
-    finite = matrices.isfinite().all(2).all(1)
-    if not finite.all():
-        row = rows[int((~finite).nonzero()[0])]
-        raise NonFinite(f"The values of series[{row}] are too large for {matrices.dtype}. Rescale the series.")

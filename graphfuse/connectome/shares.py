@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from threading import Lock
 
 import torch
 from threadpoolctl import ThreadpoolController
+
+from graphfuse._threads import thread_pool
 
 WIDE = 1024  # regions above which one matrix keeps every thread busy by itself
 
@@ -42,7 +42,7 @@ def share_out(work: Callable, pieces: Sequence, *, device="cpu", width: int = 0)
     with _one_blas_thread():
         if threads == 1 or len(pieces) == 1:
             return _here(work, pieces)
-        return list(_pool(threads).map(alone, pieces))
+        return list(thread_pool(threads).map(alone, pieces))
 
 
 def _here(work: Callable, pieces: Sequence) -> list:
@@ -52,15 +52,6 @@ def _here(work: Callable, pieces: Sequence) -> list:
         return [work(piece) for piece in pieces]
     finally:
         torch.set_num_threads(threads)
-
-
-@lru_cache(maxsize=1)
-def _pool(threads: int) -> ThreadPoolExecutor:
-    """Threads that stay: to start one, and its BLAS, takes longer than a small connectome."""
-    return ThreadPoolExecutor(threads, thread_name_prefix="graphfuse-share")
-
-
-os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork
 
 
 _lock, _inside, _limits = Lock(), [0], []

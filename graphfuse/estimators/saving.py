@@ -191,6 +191,10 @@ def _decode_object(tree: dict, tensors: dict):
         raise UnreadableFile(DAMAGED)
     network = state.pop("network_", None)
     value = cls.__new__(cls)
+    defaults = {
+        name: part.default for name, part in signature(cls).parameters.items() if part.default is not part.empty
+    }
+    vars(value).update(defaults)  # a file may be older than a parameter
     vars(value).update({key: _decode(item, tensors) for key, item in state.items()})
     if network is not None:
         value.network_ = _network(value, network["network"], tensors)

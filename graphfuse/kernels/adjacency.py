@@ -161,7 +161,8 @@ class Adjacency:
 
     def to(self, target: torch.device | torch.dtype | str) -> Adjacency:
         """Return the same graphs on another device, or with weights of another type."""
-        return self if self.weight.to(target) is self.weight else Adjacency(*edges.moved(self.storage, target))
+        storage = edges.moved(self.storage, target)
+        return self if storage.weight is self.weight else Adjacency(*storage)
 
     def with_weight(self, weight: Tensor) -> Adjacency:
         """Return the same edges with other weights, of the shape of `self.weight`."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import lru_cache
 
 import numba
 import torch
+
+from graphfuse._threads import thread_pool
 
 # Sums may be reordered and products fused, so that loops vectorise; NaN and infinity keep their meaning.
 FAST = {"contract", "reassoc", "nsz", "arcp"}
@@ -62,19 +61,11 @@ def over_rows(kernel: Callable, rows: int, *arguments, least: int = ROWS_A_THREA
         kernel(0, rows, *arguments)
         return
     edges = [rows * i // shares for i in range(shares + 1)]
-    pool = _pool(shares - 1)
+    pool = thread_pool(shares - 1)
     others = [pool.submit(kernel, edges[i], edges[i + 1], *arguments) for i in range(1, shares)]
     kernel(edges[0], edges[1], *arguments)
     for other in others:
         other.result()
-
-
-@lru_cache(maxsize=1)
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="graphfuse-kernel")
-
-
-os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork
 
 
 def _array(argument):

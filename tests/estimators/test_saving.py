@@ -15,6 +15,7 @@ from graphfuse.errors import (
     LeakageError,
     UnwritableFile,
 )
+from graphfuse.estimators import saving
 from graphfuse.estimators.features import CohortVector
 from graphfuse.estimators.model_file import read_model_file
 
@@ -170,3 +171,9 @@ def test_ids_of_unlabelled_people_never_reach_a_file(fitted, tmp_path):
     tree = read_model_file(gf.save_model(model, tmp_path / "m", include_cohort=True)).tree["state"]["dict"]
     assert tree["left_out_scores_"] is None
     assert "unlabelled_" not in tree
+
+
+def test_a_file_from_before_a_parameter_was_there_gets_its_default():
+    old = {"class": "PopulationGraph", "state": {"dict": {"neighbours": 7}}}
+    graph = saving._decode_object(old, {})
+    assert (graph.neighbours, graph.search) == (7, "exact")

@@ -75,6 +75,7 @@ def test_run_json_says_what_was_run(run):
     record = json.loads((folder / "run.json").read_text())
     assert record["arguments"] == {"cohort": "a.toml", "jobs": 1} == read_arguments(folder)
     assert record["modes"] == dict.fromkeys(NAMES, "inductive")
+    assert record["together"] is False
     assert record["seeds"] == {"majority": None, "ridge-smri": None, "fusion": 0}
     assert record["splits"]["repeats"] == 2
     assert {"python", "graphfuse", "torch"} <= set(record["versions"])
