@@ -5,7 +5,8 @@ normalised in place, then kept as a dense matrix, or as CSR with int32 indices m
 dense matrix never exists. A layer is its product with X and, symmetric, the same product with the gradient: no tape.
 Where the series learns, nothing of the graph can be kept, and the peer is plain torch with autograd, dense.
 
-Shown separately: the layer alone on a graph that is ready; building and one layer; series that learn; 64,984 vertices.
+Shown separately: the layer alone on a graph that is ready, and the same with features wider than the series is long,
+where the product with them outweighs the correlations; building and one layer; series that learn; 64,984 vertices.
 """
 
 from __future__ import annotations
@@ -21,17 +22,18 @@ from torch import Tensor
 from benchmarks.paired import OURS, Floor, Row, compare, largest_error, peak_megabytes
 from graphfuse.kernels.connectivity import connectivity_conv, connectivity_degree
 
-R, T, D = 10_000, 200, 32
+R, T, D, WIDE = 10_000, 200, 32, 256
 VERTICES, VERTEX_WIDTH = 64_984, 16
 TAU = 0.3  # about 5 % of the pairs of these series
 
 
 def rows() -> Iterator[Row]:
-    """Yield the four rows, quickest first."""
+    """Yield the five rows."""
     series, x, grad = _problem(R, D)
     layer = _layer_alone(series, x, grad)
     built = _build_and_layer(series, x, grad)
     yield replace(layer, notes=f"{layer.notes} {_crossover(layer, built)}")
+    yield _layer_alone(series, *_problem(R, WIDE)[1:])
     yield built
     yield _series_that_learn(series, x, grad)
     yield _vertices()
@@ -44,7 +46,7 @@ def _layer_alone(series, x, grad) -> Row:
     hard = largest_error(_ours(series, x, grad, degree), _product(dense, x, grad))
     soft = largest_error(_ours(series, x, grad, kind="soft"), _product(_dense(series, soft=True), x, grad))
     return compare(
-        f"layer on a graph that is ready, forward + backward to x, R = {R}",
+        f"layer on a graph that is ready, forward + backward to x, R = {R}, D = {x.shape[-1]}",
         {
             OURS: lambda: _ours(series, x, grad, degree),
             "explicit, dense": lambda: _product(dense, x, grad),

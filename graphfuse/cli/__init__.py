@@ -12,11 +12,11 @@ import typer
 
 from graphfuse.cli.audits import audit
 from graphfuse.cli.cohorts import atlases, check, simulate
-from graphfuse.cli.models import fit, inspect, predict
+from graphfuse.cli.models import fit, inspect, predict, systems
 from graphfuse.cli.runs import demo, evaluate, explain, report
 from graphfuse.errors import GraphFuseError
 
-COMMANDS = (demo, simulate, check, evaluate, audit, explain, report, fit, predict, inspect, atlases)
+COMMANDS = (demo, simulate, check, evaluate, audit, explain, report, fit, predict, inspect, atlases, systems)
 
 app = typer.Typer(
     help="From brain data to graphs, and from graphs to honest diagnoses.",

@@ -1,4 +1,4 @@
-"""Commands on one model: fit, predict, inspect."""
+"""Commands on models: fit, predict, inspect, systems."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ def fit(
     from graphfuse.estimators.saving import save_model
     from graphfuse.evaluate.cross_validation import withheld
     from graphfuse.evaluate.models import models_by_name
+    from graphfuse.systems import makers
 
     cohort = read(manifest, root, strict)
-    chosen = models_by_name(cohort, [model])[model]
+    chosen = models_by_name(cohort, [model], makers(cohort))[model]
     fitted = chosen.fit(cohort.blind(drop=withheld(cohort)), cohort.y)
     save_model(fitted, out, include_cohort=include_cohort, prototype_size=prototypes)
     print(f"{model} of {len(cohort)} subjects in {out}")
@@ -67,3 +68,12 @@ def inspect(model: ModelFile) -> None:
     for name, value in table.attrs.items():
         print(f"{name}: {value}")
     print(table.to_string(index=False))
+
+
+def systems() -> None:
+    """List the published systems: what each needs, what was found of it, what is our reading, and who published it."""
+    from graphfuse.systems import list_systems
+
+    for line in list_systems().to_dict("records"):
+        print(line.pop("system"))
+        print("\n".join(f"  {key}: {value}" for key, value in line.items() if value))

@@ -21,7 +21,7 @@ def demo(out: Out = Path("demo"), seed: int = 0) -> None:
 def evaluate(
     manifest: Manifest,
     out: Out,
-    models: Annotated[str, typer.Option(help="Names, comma-separated; `default` is every built-in model.")] = "default",
+    models: Annotated[str, typer.Option(help="Names, comma-separated; `default`: built-in models, `all`: systems too.")] = "default",
     folds: int = 10,
     repeats: int = 1,
     leave_site_out: Annotated[bool, typer.Option("--leave-site-out")] = False,
@@ -39,9 +39,10 @@ def evaluate(
     from graphfuse.evaluate.models import models_by_name
     from graphfuse.evaluate.run_folder import write_run
     from graphfuse.evaluate.splits import Splits
+    from graphfuse.systems import makers
 
     cohort = read(manifest, root, strict)
-    chosen = models_by_name(cohort, names(models))
+    chosen = models_by_name(cohort, names(models), makers(cohort))
     splits = Splits(folds=folds, repeats=repeats, leave_site_out=leave_site_out, random_state=seed)
     result = cross_validate(chosen, cohort, splits, baselines="none", n_jobs=jobs, out=out, together=together)
     arguments = {"manifest": str(manifest.resolve()), "root": str(root.resolve()) if root else None, "models": models,

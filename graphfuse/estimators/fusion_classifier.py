@@ -18,7 +18,7 @@ from graphfuse.estimators.base import CohortClassifier
 from graphfuse.estimators.ensemble import Ensemble, train_ensemble
 from graphfuse.estimators.nested import NestedViews
 from graphfuse.estimators.training import Recipe
-from graphfuse.fusion import make_fusion
+from graphfuse.fusion import ModalityDropout, make_fusion
 from graphfuse.graph.graphs import Graphs
 from graphfuse.graph.subject import FunctionalGraph, MorphometricGraph
 from graphfuse.kernels.adjacency import Adjacency
@@ -36,15 +36,25 @@ class FusionNetwork(nn.Module):
     subjects each.
     """
 
-    def __init__(self, encoders: dict[str, nn.Module], fusion: nn.Module, width: int, n_classes: int, dropout: float):
+    def __init__(
+        self,
+        encoders: dict[str, nn.Module],
+        fusion: nn.Module,
+        width: int,
+        n_classes: int,
+        dropout: float,
+        modality_dropout: float = 0.0,
+    ):
         super().__init__()
         self.encoders = nn.ModuleDict(encoders)
         self.fusion = fusion
         self.head = nn.Sequential(Dropout(dropout), nn.Linear(width, n_classes))
+        self.modality_dropout = ModalityDropout(modality_dropout)
 
     def forward(self, graphs: dict[str, Graphs]):
         embeddings = {name: self.encoders[name](g.x, g.adjacency, g.nodes) for name, g in graphs.items()}  # (B, D)
-        fused, weights = self.fusion(embeddings, {name: g.present for name, g in graphs.items()})
+        present = self.modality_dropout({name: g.present for name, g in graphs.items()})
+        fused, weights = self.fusion(embeddings, present)
         return self.head(fused), weights
 
 
@@ -56,7 +66,8 @@ class FusionClassifier(NestedViews, CohortClassifier):
     views : dict of str to FunctionalGraph, MorphometricGraph, ... or None
         Modality -> how its graph is built; None = a default view of every time series, matrix and measures signal.
     fusion : str or callable
-        ``add``, ``concat``, ``gated``, or ``(in_channels: dict[str, int], out_channels) -> Module``.
+        A key of `graphfuse.fusion.FUSIONS`, or ``(in_channels: dict[str, int], out_channels) -> Module``. Those that
+        multiply embeddings (outer, interaction) need narrow ones: give ``readout="mean"`` too.
     encoder : None, torch.nn.Module, callable, or a dict of these by modality
         None = `GraphEncoder` from the options below. A Module with ``forward(x, edge_index, ...)``, such as any
         model of `torch_geometric.nn`, is copied and read out by `readout`. A callable gets ``(in_channels,
@@ -72,6 +83,9 @@ class FusionClassifier(NestedViews, CohortClassifier):
         See `Recipe`; the epoch is chosen on inner splits of the training subjects.
     random_state : int
         Seed of weights, batches and the inner split.
+    modality_dropout : float
+        Probability with which a modality of a subject is hidden in training, never all of them: a network that has
+        seen people without it does better by people who lack it.
 
     Attributes
     ----------
@@ -102,6 +116,7 @@ class FusionClassifier(NestedViews, CohortClassifier):
         validation=0.15,
         members=3,
         random_state=0,
+        modality_dropout=0.0,
     ):
         self.views = views
         self.fusion = fusion
@@ -120,6 +135,7 @@ class FusionClassifier(NestedViews, CohortClassifier):
         self.validation = validation
         self.members = members
         self.random_state = random_state
+        self.modality_dropout = modality_dropout
 
     def _fit(self, cohort: Cohort, codes: np.ndarray) -> None:
         check_option("edges", self.edges, EDGES)
@@ -163,7 +179,7 @@ class FusionClassifier(NestedViews, CohortClassifier):
         encoders = {name: self._encoder(name, *shape) for name, shape in self.shapes_.items()}
         widths = {name: encoder.out_channels for name, encoder in encoders.items()}
         fusion = make_fusion(self.fusion, widths, self.width)
-        return FusionNetwork(encoders, fusion, self.width, len(self.classes_), self.dropout)
+        return FusionNetwork(encoders, fusion, self.width, len(self.classes_), self.dropout, self.modality_dropout)
 
     def _encoder(self, name: str, in_channels: int, num_nodes: int) -> nn.Module:
         encoder = self.encoder.get(name) if isinstance(self.encoder, dict) else self.encoder

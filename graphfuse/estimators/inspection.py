@@ -13,7 +13,12 @@ from graphfuse.estimators.model_file import DAMAGED, FORMAT, read_model_file
 COLUMNS = ["part", "kind", "shape", "bytes", "about", "value"]
 WEIGHTS = {"network_", "coef_", "intercept_"}
 # Attributes of a class that hold one row a person.
-PEOPLE = {"PopulationClassifier": {"x_"}, "PopulationGraph": {"units_", "traits_"}}
+PEOPLE = {
+    "Agreement": {"traits_"},
+    "PopulationClassifier": {"x_"},
+    "PopulationGraph": {"units_", "traits_"},
+    "PopulationSystem": {"people_", "people_traits_"},
+}
 WIDTH = 60  # of a value's text
 
 
@@ -61,6 +66,8 @@ def _rows(tree, part: str, about: str, tensors: dict, size) -> Iterator[tuple]:
         yield part, tree["class"], "", 0, about, ""
         for key, item in tree["state"]["dict"].items():
             yield from _rows(item, f"{part}.{key}", _about(tree["class"], key, about, size), tensors, size)
+    elif "network of" in tree:
+        yield part, "network", "", 0, about, tree["network of"]
     elif "dict" in tree:
         for key, item in tree["dict"].items():
             yield from _rows(item, f"{part}.{key}", about, tensors, size)

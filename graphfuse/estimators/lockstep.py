@@ -110,9 +110,10 @@ def train_together(lessons: Sequence[Lesson]) -> list[list[float]]:
 
 def _train_alone(lesson: Lesson) -> list[float]:
     logits = partial(lesson.inputs, lesson.network)
+    loss = partial(lesson.inputs.loss, lesson.network) if hasattr(lesson.network, "loss") else None
     with torch.random.fork_rng(devices=[]):
         torch.set_rng_state(lesson.masks.get_state())
-        return train_network(lesson.network, logits, lesson.codes, lesson.split, lesson.recipe, lesson.seed)
+        return train_network(lesson.network, logits, lesson.codes, lesson.split, lesson.recipe, lesson.seed, loss)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from inspect import signature
 from itertools import chain
 from pathlib import Path
@@ -22,28 +23,37 @@ from graphfuse.estimators.fusion_classifier import FusionClassifier
 from graphfuse.estimators.mlp import MLP
 from graphfuse.estimators.model_file import DAMAGED, read_model_file, write_model_file
 from graphfuse.estimators.population_classifier import PopulationClassifier
+from graphfuse.estimators.population_system import PopulationSystem
 from graphfuse.estimators.prototypes import is_anonymous, prototypes
 from graphfuse.estimators.ridge import MeanOfRidges, Ridge
+from graphfuse.estimators.subject_system import SubjectSystem
 from graphfuse.estimators.svm import LinearSVM
+from graphfuse.estimators.vector_view import PhenotypeView, VectorView
+from graphfuse.graph.agreement import Agreement
 from graphfuse.graph.backbone import DisparityFilter, SpanningDensity
+from graphfuse.graph.dynamic import DynamicGraph
 from graphfuse.graph.population import PopulationGraph
+from graphfuse.graph.rows import Rows
 from graphfuse.graph.sparsify import KNearest, Threshold, TopDensity
 from graphfuse.graph.subject import FunctionalGraph, MorphometricGraph
+from graphfuse.graph.subject_graph import SubjectGraph
 from graphfuse.harmonise import ComBat, LocationScale, RegressOut
 
 # The only classes that a file can bring to life.
 CLASSES = {
     cls.__name__: cls
     for cls in (
-        AdjustedVector, CohortVector, ComBat, DisparityFilter, EdgeVector, FunctionalGraph, FusionClassifier, KNearest,
-        LinearSVM,
-        LocationScale, MLP, Majority, MeanOfRidges, MorphometricGraph, PopulationClassifier, PopulationGraph,
-        RegressOut, Ridge, SpanningDensity, TangentSpace, Threshold, TopDensity, ValueVector,
+        AdjustedVector, Agreement, CohortVector, ComBat, DisparityFilter, DynamicGraph, EdgeVector, FunctionalGraph,
+        FusionClassifier, KNearest, LinearSVM, LocationScale, MLP, Majority, MeanOfRidges, MorphometricGraph,
+        PhenotypeView, PopulationClassifier, PopulationGraph, PopulationSystem, RegressOut, Ridge, Rows,
+        SpanningDensity, SubjectGraph, SubjectSystem, TangentSpace, Threshold, TopDensity, ValueVector, VectorView,
     )
 }  # fmt: skip
 # Attributes that belong to the training subjects, not to the model, and what a file holds in their place.
 PRIVATE = {"left_out_scores_": None, "unlabelled_": ()}
 FITTED = re.compile(r"[a-zA-Z]\w*_", re.ASCII)
+# The networks of the published systems, the only code that a file can name: graphfuse.systems.MODULE:CLASS.
+SYSTEMS, NETWORK = "graphfuse.systems.", re.compile(r"([a-z]\w*):([A-Z]\w*)", re.ASCII)
 
 
 def save_model(model, path, *, include_cohort: bool = False, prototype_size: int | None = None) -> Path:
@@ -55,8 +65,8 @@ def save_model(model, path, *, include_cohort: bool = False, prototype_size: int
         Fitted.
     path : path
     include_cohort : bool
-        A `PopulationClassifier` cannot predict without the features of its training subjects; True agrees to
-        writing them into the file. Ids are never written.
+        A `PopulationClassifier` or a `PopulationSystem` cannot predict without the features of its training
+        subjects; True agrees to writing them into the file. Ids are never written.
     prototype_size : int or None
         Write a `PopulationClassifier` with means of at least so many people in place of people, see `prototypes`.
 
@@ -69,7 +79,7 @@ def save_model(model, path, *, include_cohort: bool = False, prototype_size: int
     UnwritableFile
         The disk does not take it.
     """
-    if isinstance(model, PopulationClassifier):
+    if isinstance(model, (PopulationClassifier, PopulationSystem)):
         model = _shareable(model, include_cohort, prototype_size)
     tensors: dict[str, torch.Tensor] = {}
     tree = _encode(model, "model", tensors)
@@ -93,24 +103,25 @@ def load_model(path):
         model = _decode(contents.tree, left)
     except GraphFuseError:
         raise
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
+    except (AttributeError, ImportError, IndexError, KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise UnreadableFile(DAMAGED) from error
     if left or type(model) not in CLASSES.values():
         raise UnreadableFile(DAMAGED)
     return model
 
 
-def _shareable(model: PopulationClassifier, include_cohort: bool, prototype_size: int | None) -> PopulationClassifier:
-    """The model that may be written, or `LeakageError`."""
+def _shareable(model, include_cohort: bool, prototype_size: int | None):
+    """The population model that may be written, or `LeakageError`."""
     if getattr(model, "unlabelled_", ()):
         raise LeakageError("A transductive model knows only the people in its graph; fit it inductively to save it.")
-    if prototype_size is not None:
+    averages = isinstance(model, PopulationClassifier)  # a system's network may read more than averages can give
+    if prototype_size is not None and averages:
         return prototypes(model, prototype_size)
-    if not include_cohort and not is_anonymous(model):
+    if not include_cohort and not (averages and is_anonymous(model)):
+        means = "prototype_size=10 to write means of at least 10 people in their place, or " if averages else ""
         raise LeakageError(
             "A population model predicts from its training subjects' features, which the file would hold. Pass "
-            "prototype_size=10 to write means of at least 10 people in their place, or include_cohort=True if their "
-            "consent allows it, or save a FusionClassifier."
+            f"{means}include_cohort=True if their consent allows it, or save a model that keeps subjects apart."
         )
     return model
 
@@ -136,6 +147,8 @@ def _encode(value, place: str, tensors: dict):
     if CLASSES.get(type(value).__name__) is type(value):
         state = {key: PRIVATE.get(key, item) for key, item in sorted(vars(value).items())}
         return {"class": type(value).__name__, "state": _encode(state, place, tensors)}
+    if isinstance(value, type) and value.__module__.startswith(SYSTEMS):
+        return {"network of": f"{value.__module__.removeprefix(SYSTEMS)}:{value.__name__}"}
     raise GraphFuseError(
         f"{place} is a {type(value).__name__}, which a model file cannot hold without code. Use a built-in part."
     )
@@ -201,11 +214,20 @@ def _decode_object(tree: dict, tensors: dict):
     return value
 
 
+def _decode_class(tree: dict, tensors: dict) -> type:
+    named = NETWORK.fullmatch(tree["network of"])
+    found = getattr(import_module(SYSTEMS + named[1]), named[2], None) if named else None
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise UnreadableFile(DAMAGED)
+    return found
+
+
 NODES = {
     frozenset({"tensor", "as"}): _decode_array,
     frozenset({"list", "as"}): _decode_list,
     frozenset({"dict"}): _decode_dict,
     frozenset({"class", "state"}): _decode_object,
+    frozenset({"network of"}): _decode_class,
 }
 
 

@@ -61,6 +61,7 @@ def train_network(
     split: tuple[np.ndarray, np.ndarray],
     recipe: Recipe,
     seed: int,
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
 ) -> list[float]:
     """Minimise the cross-entropy of ``logits(rows) -> (len(rows), C)``; leave `network` at its best epoch.
 
@@ -77,6 +78,9 @@ def train_network(
     recipe : Recipe
     seed : int
         Seed of the batches.
+    loss : callable or None
+        ``(rows, codes (len(rows),)) -> scalar``, what training minimises in place of the cross-entropy; the epoch is
+        chosen by the cross-entropy all the same.
 
     Returns
     -------
@@ -94,7 +98,7 @@ def train_network(
     shuffle = torch.Generator().manual_seed(seed)
     history, best, kept = [], np.inf, None
     for epoch in range(recipe.epochs):
-        _one_epoch(network, logits, target, fit_rows, optimiser, recipe.batch_size, shuffle)
+        _one_epoch(network, loss or _cross_entropy(logits), target, fit_rows, optimiser, recipe.batch_size, shuffle)
         history.append(_loss(network, logits, target, validation_rows))
         if history[-1] < best:
             best, kept = history[-1], {name: value.clone() for name, value in network.state_dict().items()}
@@ -115,12 +119,16 @@ def no_loss(loss: float, recipe: Recipe) -> NonFinite:
     )
 
 
-def _one_epoch(network, logits, target, rows, optimiser, batch_size, shuffle) -> None:
+def _cross_entropy(logits: Callable) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    return lambda rows, codes: nn.functional.cross_entropy(logits(rows), codes)
+
+
+def _one_epoch(network, loss, target, rows, optimiser, batch_size, shuffle) -> None:
     network.train()
     order = rows[torch.randperm(len(rows), generator=shuffle)]
     for batch in order.split(batch_size or len(order)):
         optimiser.zero_grad(set_to_none=True)
-        nn.functional.cross_entropy(logits(batch), target[batch]).backward()
+        loss(batch, target[batch]).backward()
         optimiser.step()
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sklearn.base import clone
 
 from graphfuse._check import check_option
 from graphfuse.cohort import Cohort
-from graphfuse.errors import InvalidOption
+from graphfuse.errors import InvalidOption, MissingModality
 from graphfuse.estimators.baselines import Confounds, Majority
 from graphfuse.estimators.fusion_classifier import DEFAULT_VIEWS, FusionClassifier
 from graphfuse.estimators.mlp import MLP
@@ -59,15 +61,36 @@ def graph_models(cohort: Cohort) -> dict:
     return models
 
 
-def models_by_name(cohort: Cohort, names: list[str]) -> dict:
-    """The estimators called `names`; ``default`` and ``all`` stand for every model that this cohort can feed."""
-    known = baselines(cohort) | graph_models(cohort)
+def models_by_name(cohort: Cohort, names: list[str], systems: Mapping | None = None) -> dict:
+    """The estimators called `names`: ``default`` stands for every built-in model, ``all`` for the systems too.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        What it cannot feed is left out of the groups, and is an error by name.
+    names : list of str
+    systems : mapping of str to callable, or None
+        Name -> what makes the estimator of a published system, or raises what the cohort lacks.
+    """
+    own, systems = baselines(cohort) | graph_models(cohort), systems or {}
     chosen = {}
     for name in names:
         if name in ("default", "all"):
-            chosen |= known
+            chosen |= own
+        elif name in systems:
+            chosen[name] = systems[name]()
         else:
-            chosen[name] = known[check_option("--models", name, known)]
+            chosen[name] = own[check_option("--models", name, [*own, *systems])]
+        if name == "all":
+            chosen |= {name: made for name, make in systems.items() if (made := _fed(make)) is not None}
     if not chosen:
-        raise InvalidOption(f"No model was named. Choose from default, {', '.join(known)}.")
+        raise InvalidOption(f"No model was named. Choose from default, all, {', '.join([*own, *systems])}.")
     return chosen
+
+
+def _fed(make):
+    """The estimator, or None where the cohort lacks what it needs."""
+    try:
+        return make()
+    except MissingModality:
+        return None

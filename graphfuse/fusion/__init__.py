@@ -9,12 +9,74 @@ from torch import nn
 from graphfuse._check import check_option
 from graphfuse.errors import InvalidOption
 from graphfuse.fusion.add import AddFusion
+from graphfuse.fusion.attention import AttentionFusion
+from graphfuse.fusion.bilinear import BilinearFusion
+from graphfuse.fusion.bottleneck import BottleneckFusion
+from graphfuse.fusion.coattention import CoAttentionFusion
 from graphfuse.fusion.concat import ConcatFusion
+from graphfuse.fusion.cross import CrossFusion
+from graphfuse.fusion.experts import MixtureOfExperts, ProductOfExperts
+from graphfuse.fusion.film import FiLMFusion
 from graphfuse.fusion.gated import GatedFusion
+from graphfuse.fusion.hierarchical import HierarchicalFusion, deep_supervision_loss
+from graphfuse.fusion.input import channel_stack, composite, masked_composite, stack_node_features
+from graphfuse.fusion.interaction import InteractionFusion
+from graphfuse.fusion.intra import IntraFusion
+from graphfuse.fusion.joint import JointFusion
+from graphfuse.fusion.low_rank import LowRankFusion
+from graphfuse.fusion.modality_dropout import ModalityDropout, drop_modalities
+from graphfuse.fusion.outer import OuterFusion
+from graphfuse.fusion.pooled import POOLED, PooledTokens
+from graphfuse.fusion.squeeze import SqueezeFusion
+from graphfuse.fusion.tokens import AttentionMap
 
-FUSIONS = {"add": AddFusion, "concat": ConcatFusion, "gated": GatedFusion}
+FUSIONS = {
+    "add": AddFusion,
+    "attention": AttentionFusion,
+    "bilinear": BilinearFusion,
+    "concat": ConcatFusion,
+    "experts": ProductOfExperts,
+    "film": FiLMFusion,
+    "gated": GatedFusion,
+    "interaction": InteractionFusion,
+    "low-rank": LowRankFusion,
+    "mixture": MixtureOfExperts,
+    "outer": OuterFusion,
+    "squeeze": SqueezeFusion,
+    **POOLED,
+}
 
-__all__ = ["FUSIONS", "AddFusion", "ConcatFusion", "GatedFusion", "make_fusion"]
+__all__ = [
+    "FUSIONS",
+    "AddFusion",
+    "AttentionFusion",
+    "AttentionMap",
+    "BilinearFusion",
+    "BottleneckFusion",
+    "CoAttentionFusion",
+    "ConcatFusion",
+    "CrossFusion",
+    "FiLMFusion",
+    "GatedFusion",
+    "HierarchicalFusion",
+    "InteractionFusion",
+    "IntraFusion",
+    "JointFusion",
+    "LowRankFusion",
+    "MixtureOfExperts",
+    "ModalityDropout",
+    "OuterFusion",
+    "PooledTokens",
+    "ProductOfExperts",
+    "SqueezeFusion",
+    "channel_stack",
+    "composite",
+    "deep_supervision_loss",
+    "drop_modalities",
+    "make_fusion",
+    "masked_composite",
+    "stack_node_features",
+]
 
 
 def make_fusion(fusion: str | Callable[..., nn.Module], in_channels: Mapping[str, int], out_channels: int) -> nn.Module:
@@ -22,8 +84,8 @@ def make_fusion(fusion: str | Callable[..., nn.Module], in_channels: Mapping[str
 
     Parameters
     ----------
-    fusion : {"add", "concat", "gated"} or callable
-        A name, or what makes a module of ``(in_channels, out_channels)``: a class, a `functools.partial`.
+    fusion : str or callable
+        A key of `FUSIONS`, or what makes a module of ``(in_channels, out_channels)``: a class, a `functools.partial`.
     in_channels : dict of int
         Width d_m of each modality.
     out_channels : int

@@ -2,17 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.base import BaseEstimator
 from torch import Tensor
 
-from graphfuse._check import check_option
+from graphfuse._check import check_option, check_range
 from graphfuse.errors import InvalidOption
 from graphfuse.kernels.codes import Codes
 from graphfuse.kernels.finite import LIMIT
+
+
+class Agreement(BaseEstimator):
+    """On how many phenotypes two people agree: ``sum_h gamma_h(i, j)``, all pairs, (N, N).
+
+    ``gamma_h`` is 1 where a categorical phenotype is equal or a quantitative one differs by less than its threshold,
+    else 0; a missing value agrees with nobody, and nobody is his own neighbour.
+
+    Parameters
+    ----------
+    same : sequence of str
+        Categorical phenotypes.
+    within : dict of str to float or None
+        Quantitative phenotypes and the difference below which two people agree.
+    """
+
+    uses_y, scope = False, "training"
+
+    def __init__(self, same: Sequence[str] = (), within: Mapping[str, float] | None = None):
+        self.same = same
+        self.within = within
+
+    @property
+    def phenotypes_read(self) -> tuple[str, ...]:
+        """The columns that are compared."""
+        return (*self.same, *(self.within or {}))
+
+    def fit(self, phenotypes: pd.DataFrame) -> Agreement:
+        """Take these people, (N, .), as the ones to agree with."""
+        for name, width in (self.within or {}).items():
+            check_range(f"within[{name!r}]", width, 0, open_low=True)
+        self.levels_ = levels(phenotypes, self.same)
+        self.traits_ = traits(phenotypes, self.levels_, self.within or {})
+        self.count_ = len(phenotypes)
+        return self
+
+    def matrix(self) -> Tensor:
+        """Among the fitted people, (N, N), symmetric."""
+        return self._with(self.traits_, self.count_).fill_diagonal_(0)
+
+    def attached(self, phenotypes: pd.DataFrame) -> Tensor:
+        """The fitted people and M new ones, (N + M, N + M); the columns of new ones are 0."""
+        n, m = self.count_, len(phenotypes)
+        whole = torch.zeros(n + m, n + m)
+        whole[:n, :n] = self.matrix()
+        whole[n:, :n] = self._with(traits(phenotypes, self.levels_, self.within or {}), m)
+        return whole
+
+    def _with(self, numbers: dict[str, Tensor], m: int) -> Tensor:
+        """Agreement of M people with the fitted ones, (M, N)."""
+        total = torch.zeros(m, self.count_)
+        for name, own in numbers.items():
+            gap = (own[:, None] - self.traits_[name][None, :]).abs()  # NaN, where a value is missing, is below nothing
+            total += gap == 0 if name in self.levels_ else gap < (self.within or {})[name]
+        return total
 
 
 def levels(phenotypes: pd.DataFrame, same: Sequence[str]) -> dict[str, dict[str, float]]:

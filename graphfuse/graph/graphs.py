@@ -63,6 +63,18 @@ class Graphs:
             offsets=offsets,
         )
 
+    def followed_by(self, *others: Graphs) -> Graphs:
+        """These subjects, then those of the others, over the same regions."""
+        parts = [self, *others]
+        owned = [np.diff(part.offsets) if part.offsets is not None else np.ones(len(part), int) for part in parts]
+        return Graphs(
+            torch.cat([part.x for part in parts]),
+            Adjacency.from_dense(torch.cat([part.adjacency.to_dense() for part in parts])),
+            torch.cat([part.nodes for part in parts]),
+            torch.cat([part.present for part in parts]),
+            None if self.offsets is None else np.cumsum([0, *np.concatenate(owned)]),
+        )
+
     def __repr__(self) -> str:
         n, r, f = self.x.shape
         return (

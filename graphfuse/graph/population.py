@@ -36,8 +36,8 @@ class PopulationGraph(BaseEstimator):
         Quantitative phenotypes and the difference below which two people agree, for example ``{"AGE_AT_SCAN": 2.0}``.
     similarity : bool
         Weigh by imaging similarity; False = phenotypes only.
-    neighbours : int
-        Edges kept in a row; equal weights go by position.
+    neighbours : int or None
+        Edges kept in a row; equal weights go by position. None: all of them.
     search : {"exact", "approximate"}
         How the fitted people find their neighbours: among all pairs, or among candidates found by NN-descent, which
         grows with N log N instead of N^2 (needs pynndescent, ``pip install graphfuse[approximate]``). What is lost:
@@ -85,7 +85,7 @@ class PopulationGraph(BaseEstimator):
     def fit(self, features: torch.Tensor, phenotypes: pd.DataFrame) -> PopulationGraph:
         """Take these people as the nodes: features (N, P), phenotypes (N, ·) in the same order."""
         check_option("search", self.search, SEARCHES)
-        check_range("neighbours", self.neighbours, 1)
+        check_range("neighbours", self._most, 1)
         check_range("candidates", self.candidates, 1)
         for name, width in (self.within or {}).items():
             check_range(f"within[{name!r}]", width, 0, open_low=True)
@@ -106,7 +106,7 @@ class PopulationGraph(BaseEstimator):
     def adjacency(self) -> Adjacency:
         """The graph of the fitted people, (1, N, N), symmetric, no self-loops."""
         self._check_fitted()
-        edge_index, weight = symmetric(self._among_fitted(min(self.neighbours, len(self.units_) - 1)))
+        edge_index, weight = symmetric(self._among_fitted(min(self._most, len(self.units_) - 1)))
         return Adjacency.from_edge_index(edge_index, weight, num_nodes=len(self.units_))
 
     def attach(self, features: torch.Tensor, phenotypes: pd.DataFrame, fitted: Adjacency | None = None) -> Adjacency:
@@ -142,7 +142,7 @@ class PopulationGraph(BaseEstimator):
 
     def _from_fitted(self, units: torch.Tensor, numbers: dict[str, torch.Tensor]) -> Edges:
         """The k heaviest edges of each new person."""
-        k = min(self.neighbours, len(self.units_))
+        k = min(self._most, len(self.units_))
         new, mine = self._codes(numbers, len(units)), self._codes(self.traits_, len(self.units_))
         if not self.similarity:
             return most_agreeing(new, mine, k)
@@ -150,6 +150,10 @@ class PopulationGraph(BaseEstimator):
 
     def _codes(self, numbers: dict[str, torch.Tensor], n: int) -> Codes:
         return codes(numbers, self.levels_, self.within or {}, n)
+
+    @property
+    def _most(self) -> float:
+        return float("inf") if self.neighbours is None else self.neighbours
 
     @property
     def _scale(self) -> float:

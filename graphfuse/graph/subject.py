@@ -55,7 +55,7 @@ class FunctionalGraph(BaseEstimator):
         check_option("nodes", self.nodes, NODE_FEATURES)
         _check_training(self, signal)
         matrices, usable = self._matrices(signal, fit=True)
-        self.mean_, self.scale_ = _moments(self.nodes, NODE_FEATURES[self.nodes](matrices), usable)
+        self.mean_, self.scale_ = feature_moments(self.nodes, NODE_FEATURES[self.nodes](matrices), usable)
         return self
 
     def transform(self, signal: Signal) -> Graphs:
@@ -113,7 +113,7 @@ class MorphometricGraph(BaseEstimator):
         check_option("nodes", self.nodes, ("measures", *NODE_FEATURES))
         _check_training(self, signal)
         features, _, usable = self._features(signal)
-        self.mean_, self.scale_ = _moments(self.nodes, features, usable)
+        self.mean_, self.scale_ = feature_moments(self.nodes, features, usable)
         return self
 
     def transform(self, signal: Signal) -> Graphs:
@@ -182,7 +182,7 @@ def _off_diagonal(n: int) -> torch.Tensor:
     return 1 - torch.eye(n)
 
 
-def _moments(nodes: str, x: torch.Tensor, usable: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def feature_moments(nodes: str, x: torch.Tensor, usable: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and standard deviation over subjects of each region's features, (R, F); masked entries do not count.
 
     Each edge of a profile has its own deviation: with one for all, the edges in which people differ most would lead

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 LEVELS = 2**16  # a probability is rounded to a multiple of 1 / LEVELS, and the scale is that of the rounded one
 
 
-def keep_factors(shape, p: float, generator: torch.Generator | None = None, dtype=torch.float32) -> Tensor:
+def keep_factors(
+    shape, p: float, generator: torch.Generator | None = None, dtype=torch.float32, out: Tensor | None = None
+) -> Tensor:
     """Return what dropout multiplies by: 0 with probability `p`, else ``1 / (1 - p)``.
 
     Parameters
@@ -21,13 +23,15 @@ def keep_factors(shape, p: float, generator: torch.Generator | None = None, dtyp
     generator : torch.Generator or None
         On the CPU; None is torch's own.
     dtype : torch.dtype
+    out : tensor of this shape and dtype, or None
+        Where they are written.
     """
-    dropped = round(p * LEVELS)
+    dropped, out = round(p * LEVELS), torch.empty(shape, dtype=dtype) if out is None else out
     if dropped == LEVELS:
-        return torch.zeros(shape, dtype=dtype)
+        return out.zero_()
     draws = torch.empty(-(-prod(shape) // 4), dtype=torch.int64).random_(-(2**63), None, generator=generator)
-    kept = draws.view(torch.int16)[: prod(shape)] >= dropped - LEVELS // 2
-    return kept.view(shape).to(dtype).mul_(LEVELS / (LEVELS - dropped))
+    torch.ge(draws.view(torch.int16)[: prod(shape)].view(shape), dropped - LEVELS // 2, out=out)
+    return out.mul_(LEVELS / (LEVELS - dropped))
 
 
 class Dropout(nn.Dropout):

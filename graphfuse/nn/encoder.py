@@ -10,7 +10,18 @@ from torch import Tensor, nn
 from graphfuse._check import check_option, check_range, check_shape
 from graphfuse.errors import InvalidOption
 from graphfuse.kernels import Adjacency
-from graphfuse.nn.conv import ChebConv, GATConv, GATv2Conv, GCNConv, TransformerConv
+from graphfuse.nn.conv import (
+    ChebConv,
+    GATConv,
+    GATv2Conv,
+    GCNConv,
+    GENConv,
+    GINConv,
+    GraphConv,
+    SAGEConv,
+    TransformerConv,
+    gin_mlp,
+)
 from graphfuse.nn.dropout import Dropout
 from graphfuse.nn.pyg import call_module
 from graphfuse.nn.readout import make_readout, mask_nodes
@@ -32,6 +43,22 @@ def _gatv2(in_channels: int, out_channels: int, order: int, heads: int) -> nn.Mo
     return GATv2Conv(in_channels, _head_width(out_channels, heads), heads)
 
 
+def _gen(in_channels: int, out_channels: int, order: int, heads: int) -> nn.Module:
+    return GENConv(in_channels, out_channels, norm=None)
+
+
+def _gin(in_channels: int, out_channels: int, order: int, heads: int) -> nn.Module:
+    return GINConv(gin_mlp(in_channels, out_channels, batch_norm=False))
+
+
+def _graph(in_channels: int, out_channels: int, order: int, heads: int) -> nn.Module:
+    return GraphConv(in_channels, out_channels)
+
+
+def _sage(in_channels: int, out_channels: int, order: int, heads: int) -> nn.Module:
+    return SAGEConv(in_channels, out_channels)
+
+
 def _transformer(in_channels: int, out_channels: int, order: int, heads: int) -> nn.Module:
     return TransformerConv(in_channels, _head_width(out_channels, heads), heads)
 
@@ -42,7 +69,17 @@ def _head_width(width: int, heads: int) -> int:
     return width // heads
 
 
-CONVS = {"cheb": _cheb, "gat": _gat, "gatv2": _gatv2, "gcn": _gcn, "transformer": _transformer}
+CONVS = {
+    "cheb": _cheb,
+    "gat": _gat,
+    "gatv2": _gatv2,
+    "gcn": _gcn,
+    "gen": _gen,
+    "gin": _gin,
+    "graph": _graph,
+    "sage": _sage,
+    "transformer": _transformer,
+}
 NORMS = {None: lambda width: nn.Identity(), "layer": nn.LayerNorm}
 
 
@@ -55,7 +92,8 @@ class GraphEncoder(nn.Module):
         Features of a node, F.
     hidden : sequence of int
         Width of each layer.
-    conv : {"cheb", "gat", "gatv2", "gcn", "transformer"}
+    conv : str
+        A key of `CONVS`: cheb, gat, gatv2, gcn, gen, gin, graph, sage, transformer.
     readout : {"attention", "flatten", "max", "mean", "mean-max"}
     dropout : float
     norm : {"layer", None}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +16,7 @@ from torch.nn.functional import layer_norm
 
 from graphfuse.errors import InvalidOption
 from graphfuse.nn.conv import ChebConv, GCNConv
+from graphfuse.nn.drop_edge import DropEdge
 from graphfuse.nn.dropout import Dropout, keep_factors
 
 BLOCK = 16  # columns that a matrix product computes alike wherever they stand in a wider product
@@ -70,7 +70,7 @@ class StackedLayerNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (M, N, D) of x (M, N, D)."""
-        return layer_norm(x, self.shape, eps=self.eps) * self.weight + self.bias
+        return torch.addcmul(self.bias, layer_norm(x, self.shape, eps=self.eps), self.weight)
 
 
 class StackedDropout(nn.Module):
@@ -96,8 +96,10 @@ class StackedDropout(nn.Module):
         """Return ``x * mask / (1 - p)``, (M, N, D)."""
         if not self.training or self.p == 0:
             return x
-        draw = partial(keep_factors, x.shape[1:], self.p, dtype=x.dtype)
-        return x * torch.stack([draw(generator) for generator in self.generators])
+        factors = torch.empty_like(x, requires_grad=False)
+        for own, generator in zip(factors, self.generators, strict=True):
+            keep_factors(x.shape[1:], self.p, generator, x.dtype, own)
+        return x * factors
 
 
 TWINS = {Dropout: StackedDropout, nn.LayerNorm: StackedLayerNorm, nn.Linear: StackedLinear}
@@ -105,8 +107,8 @@ BIASED = (ChebConv, GCNConv)  # their own numbers are a bias, which broadcasts a
 
 
 def stackable(network: nn.Module) -> bool:
-    """Whether every layer of `network` that holds numbers has a twin here; a network of other layers trains alone."""
-    return all(type(module) in (*TWINS, *BIASED) or not _holds_numbers(module) for module in network.modules())
+    """Whether every layer of `network` that holds or draws numbers has a twin here; else it trains alone."""
+    return all(type(module) in (*TWINS, *BIASED) or not _has_numbers(module) for module in network.modules())
 
 
 def stack(networks: Sequence[nn.Module], generators: Sequence[torch.Generator]) -> nn.Module:
@@ -173,5 +175,8 @@ def _give(stacked: nn.Module, generators: Sequence[torch.Generator]) -> None:
             module.generators = list(generators)
 
 
-def _holds_numbers(module: nn.Module) -> bool:
+def _has_numbers(module: nn.Module) -> bool:
+    """Whether it holds numbers of its own, or draws them."""
+    if isinstance(module, DropEdge):
+        return module.p > 0
     return any(True for _ in (*module.parameters(recurse=False), *module.buffers(recurse=False)))

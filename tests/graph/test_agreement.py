@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from graphfuse.errors import InvalidOption
-from graphfuse.graph.agreement import codes, levels, traits
+from graphfuse.graph.agreement import Agreement, codes, levels, traits
 from graphfuse.kernels.codes import agreement
 
 WITHIN = {"age": 2.0}
@@ -63,3 +63,23 @@ def test_an_absent_column_or_text_for_a_quantity_is_refused(table):
         levels(table, ("height",))
     with pytest.raises(InvalidOption, match="holds text"):
         traits(table, {}, {"site": 1.0})
+
+
+def test_agreement_counts_the_phenotypes_on_which_two_people_agree():
+    table = pd.DataFrame({"sex": ["F", "F", None, "M"], "age": [20.0, 21.5, 20.0, float("nan")]})
+    agreement = Agreement(("sex",), {"age": 2.0}).fit(table)
+    expected = torch.tensor([[0, 2, 1, 0], [2, 0, 1, 0], [1, 1, 0, 0], [0, 0, 0, 0]]).float()
+    assert torch.equal(agreement.matrix(), expected)
+    assert agreement.phenotypes_read == ("sex", "age")
+
+
+def test_nobody_agrees_with_somebody_new_who_agrees_with_the_fitted():
+    table = pd.DataFrame({"sex": ["F", "M"], "age": [20.0, 30.0]})
+    whole = Agreement(("sex",), {"age": 2.0}).fit(table).attached(pd.DataFrame({"sex": ["M", "X"], "age": [20.5, 30]}))
+    assert whole[:, 2:].sum() == 0
+    assert whole[2:, :2].tolist() == [[1, 1], [0, 1]]
+
+
+def test_a_threshold_is_above_zero():
+    with pytest.raises(InvalidOption, match="within"):
+        Agreement((), {"age": 0.0}).fit(pd.DataFrame({"age": [1.0]}))

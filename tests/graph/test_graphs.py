@@ -144,3 +144,12 @@ def test_pyg_data_that_do_not_fit_are_refused_by_name():
 def test_equal_edges_of_pyg_data_are_summed():
     item = Data(torch.zeros(2, 1), torch.tensor([[0, 0], [1, 1]]), edge_weight=torch.tensor([1.0, 2.0]))
     assert Graphs.from_pyg([item]).adjacency.to_dense()[0, 1, 0] == 3
+
+
+def test_subjects_follow_each_other_with_their_windows():
+    one, two = random_graphs(offsets=np.array([0, 2, 5])), random_graphs(offsets=np.array([0, 1, 5]))
+    both = one.followed_by(two)
+    assert both.offsets.tolist() == [0, 2, 5, 6, 10]
+    assert torch.equal(both[[2]].x, two[[0]].x)
+    assert torch.equal(both[[3]].adjacency.to_dense(), two[[1]].adjacency.to_dense())
+    assert random_graphs().followed_by(random_graphs()).offsets is None

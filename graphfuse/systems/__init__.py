@@ -1,0 +1,77 @@
+"""The published graph systems, one file each, on one bench.
+
+A file holds the system's network, a function that returns a configured estimator, and `SYSTEM`, its line in the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import pandas as pd
+
+from graphfuse._check import check_option
+from graphfuse.cohort import Cohort
+from graphfuse.systems import kipf, parisot
+from graphfuse.systems.system import System
+
+SYSTEMS: dict[str, System] = {
+    module.SYSTEM.name: module.SYSTEM
+    for module in (
+        kipf,
+        parisot,
+    )
+}
+
+__all__ = ["SYSTEMS", "System", "list_systems", "make_system", "makers", "systems_of"]
+
+
+def make_system(name: str, cohort: Cohort, **parameters):
+    """Return a published system as an estimator, with modalities of this cohort in its roles.
+
+    Parameters
+    ----------
+    name : str
+        A key of `SYSTEMS`; `list_systems` says what each is.
+    cohort : Cohort
+    parameters
+        Of the estimator, such as ``epochs=50``.
+
+    Raises
+    ------
+    InvalidOption
+        No system of this name.
+    MissingModality
+        The cohort lacks a modality of a kind that the system needs; the error says which.
+    """
+    return SYSTEMS[check_option("name", name, SYSTEMS)].for_cohort(cohort, **parameters)
+
+
+def systems_of(cohort: Cohort) -> dict:
+    """Name -> estimator of every system that this cohort can feed."""
+    return {name: system.for_cohort(cohort) for name, system in SYSTEMS.items() if system.feedable(cohort)}
+
+
+def makers(cohort: Cohort) -> dict[str, Callable]:
+    """Name -> what makes the estimator of this cohort, or raises what the cohort lacks."""
+    return {name: partial(system.for_cohort, cohort) for name, system in SYSTEMS.items()}
+
+
+def list_systems() -> pd.DataFrame:
+    """Return the systems as a table: what each needs, where it was published, what is known of it."""
+    return pd.DataFrame([_line(system) for system in SYSTEMS.values()])
+
+
+def _line(system: System) -> dict:
+    roles = {role: " or ".join(kinds) for role, kinds in system.needs.items()}
+    needs = ", ".join(f"{role}: {kinds}" for role, kinds in roles.items()) or f"any of {', '.join(system.takes)}"
+    return {
+        "system": system.name,
+        "needs": needs + (" (same regions)" if system.same_regions else ""),
+        "phenotypes": system.phenotypes,
+        "transductive": "yes" if system.transductive else "no",
+        "found": system.found,
+        "inferred": system.inferred,
+        "claim": system.claim,
+        "citation": system.citation,
+    }
