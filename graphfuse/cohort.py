@@ -136,6 +136,25 @@ class Cohort:
         check_option("modality", modality, list(self.signals))
         return self.signals[modality].present
 
+    def without(self, modality: str, rows) -> Cohort:
+        """This cohort in which the people of `rows`, a bool mask (N,) or positions, lack `modality`.
+
+        Nothing of it can be reached through the new cohort, and what is pickled or saved does not hold it. Two people
+        who shared nothing but this scan are no group there.
+
+        Raises
+        ------
+        InvalidOption
+            A modality that the cohort does not have.
+        """
+        check_option("modality", modality, list(self.signals))
+        gone = np.zeros(len(self), dtype=bool)
+        gone[np.arange(len(self))[rows]] = True
+        signal = self.signals[modality]
+        usable = None if signal.usable is None else signal.usable & ~gone[:, None]
+        lacking = replace(signal, length=np.where(gone, 0, signal.length), usable=usable)
+        return replace(self, signals={**self.signals, modality: lacking})
+
     def blind(self, drop: Iterable[str] = ()) -> Cohort:
         """This cohort without its labels and without the columns in `drop`; `y` then raises `LabelLeakageError`."""
         gone = {self.target, *drop} & set(self.phenotypes.columns)

@@ -8,13 +8,13 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, rankdata
 
 from graphfuse import synthesis
 from graphfuse._check import check_option, check_range
 from graphfuse.atlas import Atlas, load_atlas
 from graphfuse.cohort import Cohort
 from graphfuse.errors import InvalidOption
+from graphfuse.latents import area_under_curve, crossed_delta, crossed_latents, crossed_liability, separate_latents
 from graphfuse.signal import Signal
 
 CLASSES = ("control", "autism")
@@ -65,6 +65,7 @@ def simulate_cohort(
     families: float = 0.0,
     leak_column: bool = False,
     null: bool = False,
+    cross_modal: bool = False,
     seed: int = 0,
 ) -> Simulation:
     """Simulate people of two classes whose fMRI and sMRI carry the class in a few regions.
@@ -107,6 +108,10 @@ def simulate_cohort(
         Add ``ados_like``, a clinical score that gives the class away.
     null : bool
         No class effect at all, motion included: the planted regions vary, but alike in both classes.
+    cross_modal : bool
+        Only the combination of the two modalities carries the class: ``s_1 = u d / 2 + e_1``, ``s_2 = c u d / 2 + e_2``
+        with a random sign u of each person and c = -1 and 1 for the classes, so that each modality alone, and any sum
+        of functions of one modality, is at chance. `auc` is that of the optimal score; `shared` is not used.
     seed : int
         Equal seeds, equal cohorts.
 
@@ -123,8 +128,8 @@ def simulate_cohort(
     _check_numbers(n_subjects, auc, shared, n_sites, n_frames, site_offset, motion, repeats, families)
     rng = np.random.default_rng(seed)
     people = _people(n_subjects, n_sites, repeats, families, motion * (not null), rng)
-    delta = 0.0 if null else np.sqrt(2) * norm.ppf(auc)
-    latents = _latents(people, len(atlases), delta, shared, rng)  # (N, M)
+    target = 0.5 if null else auc
+    latents, score = _latents(people, len(atlases), target, shared, cross_modal, rng)  # (N, M), (N,)
     planted = {name: np.sort(rng.choice(len(atlas), regions, replace=False)) for name, atlas in atlases.items()}
     acquired = _acquired(n_subjects, missing, rng)
     scanners = synthesis.draw_scanners(atlases, n_sites, n_frames, site_offset, rng)
@@ -133,9 +138,9 @@ def simulate_cohort(
         scan = synthesis.scan_fmri if name == "fmri" else synthesis.scan_smri
         signals[name] = scan(people, atlas, planted[name], latents[:, m], acquired[name], scanners, rng)
     cohort = _cohort(people, signals, leak_column, rng)
-    liability = pd.Series(latents.mean(1), index=cohort.subjects, name="liability")
-    target = 0.5 if null else auc
-    return Simulation(cohort, *_truth(planted, atlases), liability, target, _auc(people["class"], liability))
+    liability = pd.Series(score, index=cohort.subjects, name="liability")
+    oracle = area_under_curve(people["class"].to_numpy(), score)
+    return Simulation(cohort, *_truth(planted, atlases), liability, target, oracle)
 
 
 def _atlases(modalities: Sequence[str], names: Mapping[str, str], regions: int) -> dict[str, Atlas]:
@@ -186,13 +191,17 @@ def _people(n: int, n_sites: int, repeats: float, families: float, motion: float
     return people.assign(mean_fd=(0.11 * np.exp(0.5 * (rng.standard_normal(n) + shift))).round(4))
 
 
-def _latents(people: pd.DataFrame, n_modalities: int, delta: float, shared: float, rng) -> np.ndarray:
-    """Latents (N, M) of unit variance in a class, with correlation `shared`; scans of one person have the same."""
-    n = people["person"].max() + 1
-    common, own = rng.standard_normal((n, 1)), rng.standard_normal((n, n_modalities))
-    noise = np.sqrt(shared) * common + np.sqrt(1 - shared) * own
-    delta = delta * np.sqrt((1 + (n_modalities - 1) * shared) / n_modalities)
-    return noise[people["person"]] + delta * (people["class"].to_numpy()[:, None] - 0.5)
+def _latents(
+    people: pd.DataFrame, n_modalities: int, auc: float, shared: float, cross_modal: bool, rng
+) -> tuple[np.ndarray, np.ndarray]:
+    """Latents (N, M) and the optimal score of them (N,)."""
+    if not cross_modal:
+        latents = separate_latents(people, n_modalities, auc, shared, rng)
+        return latents, latents.mean(1)
+    if n_modalities != 2:
+        raise InvalidOption(f"cross_modal=True needs two modalities; got {n_modalities}. Name fmri and smri.")
+    latents = crossed_latents(people, auc, rng)
+    return latents, crossed_liability(latents, crossed_delta(auc))
 
 
 def _acquired(n: int, missing: Mapping[str, float], rng) -> dict[str, np.ndarray]:
@@ -228,9 +237,3 @@ def _truth(planted: Mapping[str, np.ndarray], atlases: Mapping[str, Atlas]) -> t
         pd.DataFrame(regions, columns=["modality", "region"]),
         pd.DataFrame(edges, columns=["modality", "region_a", "region_b"]),
     )
-
-
-def _auc(label: pd.Series, score: pd.Series) -> float:
-    """Share of pairs (one of each class) that the score puts in order."""
-    n1 = int(label.sum())
-    return float((rankdata(score)[label.to_numpy() == 1].sum() - n1 * (n1 + 1) / 2) / (n1 * (len(label) - n1)))

@@ -217,3 +217,32 @@ def test_columns_that_were_withheld_are_told_apart_from_unknown_ones(cohort):
     with pytest.raises(InvalidOption, match="a column for the graph must be one of"):
         blind.check_columns(["SIT"], "the graph")
     cohort.check_columns(["SITE"], "the graph")
+
+
+@pytest.mark.parametrize("rows", [[3, 1], slice(2, 5), np.arange(N) < 3, 7])
+def test_without_a_modality_people_are_as_if_they_had_never_been_measured(cohort, rows):
+    kept = np.ones(N, dtype=bool)
+    kept[rows] = False
+    arrays = [cohort.signals["fmri"][i] if kept[i] else None for i in range(N)]
+    packed = Signal.pack("timeseries", arrays)
+    lacking = cohort.without("fmri", rows)
+    got = lacking.signals["fmri"]
+    np.testing.assert_array_equal(lacking.has("fmri"), packed.present)
+    np.testing.assert_array_equal(got.usable, packed.usable)
+    np.testing.assert_array_equal(got.compact().data, packed.data)
+    np.testing.assert_array_equal(got.compact().start[got.present], packed.start[packed.present])
+    assert lacking.signals["vol"] is cohort.signals["vol"]
+    assert cohort.has("fmri").sum() == 19  # the original is as it was
+
+
+def test_without_a_modality_nothing_of_it_is_pickled(cohort):
+    lacking = cohort.without("fmri", np.arange(N) != 7)
+    assert len(pickle.loads(pickle.dumps(lacking)).signals["fmri"].data) == 30 + 7
+    assert repr(cohort.without("vol", slice(None))).startswith("24 subjects, 3 sites | fmri 19 x 4, vol 0 x 20")
+
+
+def test_without_knows_the_modalities(cohort):
+    with pytest.raises(InvalidOption, match="modality"):
+        cohort.without("dti", [0])
+    with pytest.raises(IndexError):
+        cohort.without("fmri", [N])

@@ -140,3 +140,10 @@ def test_one_modality_and_another_atlas():
 def test_impossible_cohorts_are_refused(wrong):
     with pytest.raises(InvalidOption):
         simulate_cohort(**{"n_subjects": 12, **wrong})
+
+
+def test_a_cross_modal_effect_is_in_no_modality_alone():
+    simulation = simulate_cohort(300, auc=0.9, cross_modal=True, motion=0, missing={}, seed=0)
+    assert simulation.oracle_auc == pytest.approx(0.9, abs=0.04)
+    with pytest.raises(InvalidOption, match="two modalities"):
+        simulate_cohort(20, cross_modal=True, modalities=("fmri",))

@@ -28,6 +28,9 @@ MODELS = {
     "mlp": (gf.MLP(hidden=16, **NET), "vector"),
     "fusion": (gf.FusionClassifier(hidden=(8,), width=8, **NET), "measures"),
     "population": (gf.PopulationClassifier(hidden=(8,), **NET), "vector"),
+    "late": (gf.LateFusion(rule="weighted"), "vector"),
+    "stacking": (gf.Stacking(), "vector"),
+    "hybrid": (gf.HybridFusion({"x": gf.VectorView()}, width=16, **NET), "vector"),
 }
 # What cannot hold, and why; a check that passes after all is an error (xfail_strict).
 EXPECTED = {

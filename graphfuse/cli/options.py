@@ -26,10 +26,12 @@ def read(manifest: Path, root: Path | None, strict: bool, labels: bool = True):
 def finished(folder: Path):
     """The result and the arguments of a run that `evaluate` has finished."""
     from graphfuse.evaluate.run_folder import read_arguments, read_run
+    from graphfuse.systems import makers
 
     arguments = read_arguments(folder)
     root = arguments["root"]
-    return read_run(folder, read(Path(arguments["manifest"]), Path(root) if root else None, False)), arguments
+    cohort = read(Path(arguments["manifest"]), Path(root) if root else None, False)
+    return read_run(folder, cohort, makers(cohort)), arguments
 
 
 def names(models: str) -> list[str]:

@@ -21,7 +21,9 @@ def demo(out: Out = Path("demo"), seed: int = 0) -> None:
 def evaluate(
     manifest: Manifest,
     out: Out,
-    models: Annotated[str, typer.Option(help="Names, comma-separated; `default`: built-in models, `all`: systems too.")] = "default",
+    models: Annotated[
+        str, typer.Option(help="Names, comma-separated; `default`: built-in models, `all`: systems too.")
+    ] = "default",
     folds: int = 10,
     repeats: int = 1,
     leave_site_out: Annotated[bool, typer.Option("--leave-site-out")] = False,
@@ -37,9 +39,9 @@ def evaluate(
     """Score models on the same folds and write tables and report.html; goes on where it was killed."""
     from graphfuse.evaluate.cross_validation import cross_validate
     from graphfuse.evaluate.models import models_by_name
-    from graphfuse.evaluate.run_folder import write_run
+    from graphfuse.evaluate.run_folder import write_run, write_table
     from graphfuse.evaluate.splits import Splits
-    from graphfuse.systems import makers
+    from graphfuse.systems import claims, makers
 
     cohort = read(manifest, root, strict)
     chosen = models_by_name(cohort, names(models), makers(cohort))
@@ -48,6 +50,7 @@ def evaluate(
     arguments = {"manifest": str(manifest.resolve()), "root": str(root.resolve()) if root else None, "models": models,
                  "folds": folds, "repeats": repeats, "leave_site_out": leave_site_out, "seed": seed}  # fmt: skip
     write_run(result, out, arguments)
+    write_table(result.leaderboard(claims=claims()), out / "leaderboard.tsv")
     print(result.table().to_string())
     print(result.verdict())
     _explain_and_report(result, out, arguments)
@@ -77,10 +80,11 @@ def report(folder: Folder) -> None:
 
 def _explain_and_report(result, folder: Path, arguments: dict) -> None:
     from graphfuse.report import write_report
+    from graphfuse.systems import claims
 
     importance, edges = _explained(result, folder) if result.fitted else (None, None)
     shown = {key: value for key, value in arguments.items() if key not in ("manifest", "root")}
-    print(f"Report: {write_report(result, folder / 'report.html', importance, edges, shown)}")
+    print(f"Report: {write_report(result, folder / 'report.html', importance, edges, shown, claims())}")
 
 
 def _explained(result, folder: Path):

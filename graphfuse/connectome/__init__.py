@@ -2,6 +2,7 @@
 
 from graphfuse.connectome.cofluctuation import edge_amplitude, edge_series, high_amplitude_frames
 from graphfuse.connectome.distribution import Densities, density_similarity, distribution_similarity, region_densities
+from graphfuse.connectome.edge_statistics import edge_t
 from graphfuse.connectome.functional import (
     KINDS,
     correlation,
@@ -19,7 +20,9 @@ from graphfuse.connectome.information import (
 )
 from graphfuse.connectome.lagged import Lagged, lagged_correlation
 from graphfuse.connectome.leading import analytic_phase, leading_eigenvectors
+from graphfuse.connectome.measures import MEASURES, regional_measures
 from graphfuse.connectome.morphometric import SIMILARITIES, morphometric_similarity
+from graphfuse.connectome.network_statistic import NetworkStatistic, network_based_statistic
 from graphfuse.connectome.rank import spearman
 from graphfuse.connectome.shrinkage import ESTIMATORS, empirical, ledoit_wolf
 from graphfuse.connectome.spectral import coherence, phase_locking
@@ -44,12 +47,14 @@ from graphfuse.connectome.windows import (
 __all__ = [
     "ESTIMATORS",
     "KINDS",
+    "MEASURES",
     "REFERENCES",
     "SIMILARITIES",
     "TAPERS",
     "Densities",
     "IndividualNetwork",
     "Lagged",
+    "NetworkStatistic",
     "TangentSpace",
     "analytic_phase",
     "coherence",
@@ -60,6 +65,7 @@ __all__ = [
     "edge_amplitude",
     "edge_names",
     "edge_series",
+    "edge_t",
     "empirical",
     "fisher_z",
     "from_upper_triangle",
@@ -75,12 +81,14 @@ __all__ = [
     "log_euclidean_mean",
     "morphometric_similarity",
     "mutual_information",
+    "network_based_statistic",
     "normalised_mutual_information",
     "packed_connectivity",
     "partial_correlation",
     "phase_locking",
     "precision",
     "region_densities",
+    "regional_measures",
     "sliding_connectivity",
     "sliding_windows",
     "spearman",

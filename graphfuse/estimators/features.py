@@ -12,6 +12,8 @@ from graphfuse.connectome.tangent import TangentSpace
 from graphfuse.connectome.vectorise import upper_triangle
 from graphfuse.errors import InvalidOption, MissingModality
 from graphfuse.estimators.adjusting import AdjustedVector, scope_of
+from graphfuse.estimators.imputation import make_imputer
+from graphfuse.estimators.measure_vector import MeasureVector
 from graphfuse.signal import Signal
 
 
@@ -109,6 +111,7 @@ FEATURES = {
     "partial": lambda: EdgeVector("partial"),
     "tangent": lambda: EdgeVector("tangent"),
     "given": lambda: EdgeVector("given"),
+    "graph-measures": MeasureVector,
     "values": ValueVector,
 }
 READS = {
@@ -116,6 +119,7 @@ READS = {
     "partial": ("timeseries",),
     "tangent": ("timeseries",),
     "given": ("connectivity",),
+    "graph-measures": ("timeseries", "connectivity"),
     "values": ("measures", "vector", "connectivity"),
 }
 DEFAULTS = {"timeseries": "correlation", "connectivity": "given", "measures": "values", "vector": "values"}
@@ -135,15 +139,19 @@ class CohortVector(BaseEstimator):
     adjust : step, sequence of steps or None
         What takes site effects or confounds out, such as `ComBat`: fitted, in turn, on the vectors of the training
         subjects of each modality. Who lacks the modality takes no part and stays at zero, the training mean.
+    impute : str, Imputer or None
+        What stands in for the vectors of who lacks a modality, after `adjust`: a key of `IMPUTERS`, or an object such
+        as ``NearestImputation(k=5)``, fitted on the training subjects; None = zeros, the training mean.
     """
 
     uses_y = False
 
-    def __init__(self, signals=None, features="auto", standardise=False, adjust=None):
+    def __init__(self, signals=None, features="auto", standardise=False, adjust=None, impute=None):
         self.signals = signals
         self.features = features
         self.standardise = standardise
         self.adjust = adjust
+        self.impute = impute
 
     @property
     def scope(self) -> str:
@@ -170,6 +178,9 @@ class CohortVector(BaseEstimator):
                 self.adjusted_[name] = AdjustedVector(self.adjust)
                 known = self.parts_[name]._known(signal)
                 vectors[-1] = self.adjusted_[name].fit_transform(vectors[-1], known, signal.present, cohort, codes)
+        if self.impute is not None:
+            self.imputer_ = make_imputer(self.impute)
+            vectors = self._filled_in(self.imputer_.fit_transform, vectors, cohort)
         X = np.concatenate(vectors, axis=1)  # (N, sum P)
         deviation = X.std(0) if self.standardise else np.float32(1)
         self.scale_ = np.where(deviation > 1e-6, deviation, np.float32(np.inf))  # constant in training: 0 for all
@@ -177,6 +188,8 @@ class CohortVector(BaseEstimator):
 
     def transform(self, cohort) -> np.ndarray:
         vectors = [self._vector(name, cohort) for name in self.parts_]
+        if self.impute is not None:
+            vectors = self._filled_in(self.imputer_.transform, vectors, cohort)
         return np.concatenate(vectors, axis=1) / self.scale_
 
     def _vector(self, name: str, cohort) -> np.ndarray:
@@ -185,6 +198,11 @@ class CohortVector(BaseEstimator):
         if name not in self.adjusted_ or not signal.present.any():
             return X
         return self.adjusted_[name].transform(X, part._known(signal), signal.present, cohort)
+
+    def _filled_in(self, fill, vectors: list[np.ndarray], cohort) -> list[np.ndarray]:
+        """The vectors of each modality with guesses in the rows of who lacks it."""
+        full = fill(dict(zip(self.parts_, vectors, strict=True)), {name: cohort.has(name) for name in self.parts_})
+        return [full[name] for name in self.parts_]
 
     def _kind(self, name: str, signal: Signal) -> str:
         """The key of `FEATURES` for a modality that somebody has and that it suits."""

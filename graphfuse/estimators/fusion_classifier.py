@@ -8,22 +8,23 @@ from zlib import crc32
 
 import numpy as np
 import torch
-from sklearn.base import clone
-from torch import nn
+from torch import Tensor, nn
 
 from graphfuse._check import check_option, check_range
 from graphfuse.cohort import Cohort
-from graphfuse.errors import InvalidOption, MissingModality, ShapeMismatch
+from graphfuse.errors import InvalidOption, ShapeMismatch
 from graphfuse.estimators.base import CohortClassifier
 from graphfuse.estimators.ensemble import Ensemble, train_ensemble
 from graphfuse.estimators.nested import NestedViews
 from graphfuse.estimators.training import Recipe
+from graphfuse.estimators.views import apply_views, fit_views, measured, modalities, take
 from graphfuse.fusion import ModalityDropout, make_fusion
 from graphfuse.graph.graphs import Graphs
+from graphfuse.graph.rows import Rows
 from graphfuse.graph.subject import FunctionalGraph, MorphometricGraph
 from graphfuse.kernels.adjacency import Adjacency
 from graphfuse.nn.dropout import Dropout
-from graphfuse.nn.encoder import GraphEncoder, PyGEncoder
+from graphfuse.nn.encoder import GraphEncoder, PyGEncoder, VectorEncoder
 
 EDGES = ("given", "none", "shuffled")
 DEFAULT_VIEWS = {"timeseries": FunctionalGraph, "connectivity": FunctionalGraph, "measures": MorphometricGraph}
@@ -32,8 +33,8 @@ DEFAULT_VIEWS = {"timeseries": FunctionalGraph, "connectivity": FunctionalGraph,
 class FusionNetwork(nn.Module):
     """Encoders by modality, a fusion of their embeddings, a linear head.
 
-    ``forward(graphs) -> (logits (B, C), fusion weights (B, M) or None)`` with ``graphs: dict[str, Graphs]`` of B
-    subjects each.
+    ``forward(graphs) -> (logits (B, C), fusion weights (B, M) or None)`` with ``graphs: dict[str, Graphs or Rows]`` of
+    B subjects each.
     """
 
     def __init__(
@@ -51,11 +52,15 @@ class FusionNetwork(nn.Module):
         self.head = nn.Sequential(Dropout(dropout), nn.Linear(width, n_classes))
         self.modality_dropout = ModalityDropout(modality_dropout)
 
-    def forward(self, graphs: dict[str, Graphs]):
-        embeddings = {name: self.encoders[name](g.x, g.adjacency, g.nodes) for name, g in graphs.items()}  # (B, D)
+    def forward(self, graphs: dict[str, Graphs | Rows]):
+        embeddings = {name: _embedded(self.encoders[name], part) for name, part in graphs.items()}  # (B, D)
         present = self.modality_dropout({name: g.present for name, g in graphs.items()})
         fused, weights = self.fusion(embeddings, present)
         return self.head(fused), weights
+
+
+def _embedded(encoder: nn.Module, part: Graphs | Rows) -> Tensor:
+    return encoder(part.x) if isinstance(part, Rows) else encoder(part.x, part.adjacency, part.nodes)
 
 
 class FusionClassifier(NestedViews, CohortClassifier):
@@ -64,7 +69,9 @@ class FusionClassifier(NestedViews, CohortClassifier):
     Parameters
     ----------
     views : dict of str to FunctionalGraph, MorphometricGraph, ... or None
-        Modality -> how its graph is built; None = a default view of every time series, matrix and measures signal.
+        Modality -> how its graph is built; None = a default view of every time series, matrix and measures signal. A
+        `VectorView` or `PhenotypeView` gives vectors, which are encoded by ``relu(W x + b)``; name phenotypes as you
+        like.
     fusion : str or callable
         A key of `graphfuse.fusion.FUSIONS`, or ``(in_channels: dict[str, int], out_channels) -> Module``. Those that
         multiply embeddings (outer, interaction) need narrow ones: give ``readout="mean"`` too.
@@ -140,13 +147,13 @@ class FusionClassifier(NestedViews, CohortClassifier):
     def _fit(self, cohort: Cohort, codes: np.ndarray) -> None:
         check_option("edges", self.edges, EDGES)
         check_range("width", self.width, 1)
-        self.views_ = self._fit_views(cohort)
+        self.views_ = self._fit_views(cohort, codes)
         graphs = self.graphs(cohort)
-        rows = _measured(graphs)
-        self.shapes_ = {name: (g.x.shape[2], g.x.shape[1]) for name, g in graphs.items()}  # (F, R)
+        rows = measured(graphs)
+        self.shapes_ = {name: tuple(part.x.shape[:0:-1]) for name, part in graphs.items()}  # (F, R), or (P,)
         self.network_, self.history_ = train_ensemble(
             self._network,
-            lambda network, batch: network(_take(graphs, rows[batch]))[0],
+            lambda network, batch: network(take(graphs, rows[batch]))[0],
             codes[rows],
             cohort.groups[rows],
             Recipe.of(self),
@@ -155,21 +162,29 @@ class FusionClassifier(NestedViews, CohortClassifier):
 
     def _predict_proba(self, cohort: Cohort) -> np.ndarray:
         graphs = self.graphs(cohort)
-        rows = _measured(graphs)
+        rows = measured(graphs)
         result = np.full((len(cohort), len(self.classes_)), 1 / len(self.classes_))  # nobody measured: no opinion
         with torch.no_grad():
             for begin in range(0, len(rows), 256):
                 batch = rows[begin : begin + 256]
-                result[batch] = self.network_(_take(graphs, batch))[0].softmax(1).numpy()
+                result[batch] = self.network_(take(graphs, batch))[0].softmax(1).numpy()
         return result
 
     def _modalities(self, cohort: Cohort) -> Iterable[str]:
-        return self.views_
+        return modalities(self.views_, None)
 
-    def graphs(self, cohort: Cohort) -> dict[str, Graphs]:
-        """The graphs that the network reads, by modality, for these subjects."""
-        graphs = {name: view.transform(cohort.signals[name]) for name, view in sorted(self.views_.items())}
-        return {name: _with_edges(g, self.edges, self.random_state) for name, g in graphs.items()}
+    @property
+    def reads_graphs(self) -> bool:
+        """Whether every view of the fitted model gives graphs."""
+        return all(len(shape) == 2 for shape in self.shapes_.values())
+
+    def graphs(self, cohort: Cohort) -> dict[str, Graphs | Rows]:
+        """What the network reads, by modality, for these subjects."""
+        read = apply_views(self.views_, None, cohort)
+        return {
+            name: part if isinstance(part, Rows) else _with_edges(part, self.edges, self.random_state)
+            for name, part in read.items()
+        }
 
     def build_network(self) -> Ensemble:
         """Networks of the shape that was fitted, with fresh weights."""
@@ -181,7 +196,9 @@ class FusionClassifier(NestedViews, CohortClassifier):
         fusion = make_fusion(self.fusion, widths, self.width)
         return FusionNetwork(encoders, fusion, self.width, len(self.classes_), self.dropout, self.modality_dropout)
 
-    def _encoder(self, name: str, in_channels: int, num_nodes: int) -> nn.Module:
+    def _encoder(self, name: str, in_channels: int, num_nodes: int | None = None) -> nn.Module:
+        if num_nodes is None:
+            return VectorEncoder(in_channels, self.width)
         encoder = self.encoder.get(name) if isinstance(self.encoder, dict) else self.encoder
         if isinstance(encoder, nn.Module):
             _check_module(encoder, name, in_channels)
@@ -194,7 +211,7 @@ class FusionClassifier(NestedViews, CohortClassifier):
             in_channels, self.hidden, conv=self.conv, readout=self.readout, dropout=self.dropout, num_nodes=num_nodes
         )
 
-    def _fit_views(self, cohort: Cohort) -> dict:
+    def _fit_views(self, cohort: Cohort, codes: np.ndarray) -> dict:
         views = self.views or {
             name: DEFAULT_VIEWS[signal.kind]()
             for name, signal in cohort.signals.items()
@@ -202,13 +219,9 @@ class FusionClassifier(NestedViews, CohortClassifier):
         }
         if not views:
             raise InvalidOption("No modality of this cohort makes a graph by default; name views={...}.")
-        for name in views:
-            check_option("views", name, list(cohort.signals))
-            if not cohort.has(name).any():
-                raise MissingModality(f"No training subject has {name!r}; leave this view out.")
         for name in self.encoder if isinstance(self.encoder, dict) else ():
             check_option("a modality of encoder", name, list(views))
-        return {name: clone(view).fit(cohort.signals[name]) for name, view in views.items()}
+        return fit_views(views, None, cohort, codes)
 
 
 def _check_module(module: nn.Module, name: str, in_channels: int) -> None:
@@ -224,15 +237,6 @@ def _check_module(module: nn.Module, name: str, in_channels: int) -> None:
             f"The encoder takes {module.in_channels} node features; the graphs of {name!r} have {in_channels}. Give "
             "encoder={modality: module}, or a callable (in_channels, num_nodes) -> module."
         )
-
-
-def _measured(graphs: dict[str, Graphs]) -> np.ndarray:
-    """Rows of the subjects who have one modality at least."""
-    return np.flatnonzero(np.any([g.present.numpy() for g in graphs.values()], axis=0))
-
-
-def _take(graphs: dict[str, Graphs], rows) -> dict[str, Graphs]:
-    return {name: g[rows] for name, g in graphs.items()}
 
 
 def _with_edges(graphs: Graphs, edges: str, seed: int) -> Graphs:

@@ -23,7 +23,7 @@ class MLP(CourseClassifier):
 
     Parameters
     ----------
-    signals, features, adjust
+    signals, features, adjust, impute
         As in `Ridge`.
     hidden : int
         Width of the hidden layer.
@@ -48,6 +48,7 @@ class MLP(CourseClassifier):
         members=3,
         random_state=0,
         adjust=None,
+        impute=None,
     ):
         self.signals = signals
         self.features = features
@@ -62,6 +63,7 @@ class MLP(CourseClassifier):
         self.members = members
         self.random_state = random_state
         self.adjust = adjust
+        self.impute = impute
 
     @property
     def scope(self) -> str:
@@ -69,7 +71,9 @@ class MLP(CourseClassifier):
         return scope_of(self.adjust)
 
     def _course(self, cohort: Cohort, codes: np.ndarray) -> Course:
-        self.vector_ = CohortVector(self.signals, self.features, standardise=True, adjust=self.adjust)
+        self.vector_ = CohortVector(
+            self.signals, self.features, standardise=True, adjust=self.adjust, impute=self.impute
+        )
         X = torch.as_tensor(self.vector_.fit_transform(cohort, codes))
         self.in_channels_ = X.shape[1]
         return Course(self._network, Vectors(X), codes, cohort.groups, Recipe.of(self), self.random_state)

@@ -51,7 +51,7 @@ class PopulationClassifier(CourseClassifier):
 
     Parameters
     ----------
-    signals, features, adjust
+    signals, features, adjust, impute
         Node features, as in `Ridge`; the vectors are reduced by a PCA of the training subjects.
     graph : PopulationGraph or None
         None = imaging similarity weighed by agreement in site and in the confounds that are text, 10 neighbours.
@@ -97,6 +97,7 @@ class PopulationClassifier(CourseClassifier):
         adjust=None,
         batch_size=None,
         fanout=None,
+        impute=None,
     ):
         self.signals = signals
         self.features = features
@@ -116,6 +117,7 @@ class PopulationClassifier(CourseClassifier):
         self.adjust = adjust
         self.batch_size = batch_size
         self.fanout = fanout
+        self.impute = impute
 
     @property
     def scope(self) -> str:
@@ -181,7 +183,9 @@ class PopulationClassifier(CourseClassifier):
         self._check_layout(unlabelled)
 
     def _fit_features(self, cohort: Cohort, codes: np.ndarray) -> None:
-        self.vector_ = CohortVector(self.signals, self.features, standardise=True, adjust=self.adjust)
+        self.vector_ = CohortVector(
+            self.signals, self.features, standardise=True, adjust=self.adjust, impute=self.impute
+        )
         X = self.vector_.fit_transform(cohort, codes)
         pca = PCA(min(self.components, len(X) - 1, X.shape[1]), random_state=self.random_state)
         with np.errstate(invalid="ignore"):  # shares of no variance, where all features are constant; nobody reads them

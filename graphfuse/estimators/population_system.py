@@ -18,9 +18,10 @@ from graphfuse.estimators.base import CohortClassifier, layout
 from graphfuse.estimators.ensemble import Ensemble, train_ensemble
 from graphfuse.estimators.nested import NestedViews
 from graphfuse.estimators.training import Recipe
-from graphfuse.estimators.views import PHENOTYPES, apply_views, fit_views, modalities, shapes
+from graphfuse.estimators.views import PHENOTYPES, apply_views, fit_views, measured, modalities, shapes
 from graphfuse.graph.agreement import Agreement
 from graphfuse.graph.graphs import Graphs
+from graphfuse.graph.hypergraph import PopulationHypergraph
 from graphfuse.graph.rows import Rows
 from graphfuse.nn.population import Population
 
@@ -50,7 +51,8 @@ class Everybody:
 class PopulationSystem(NestedViews, CohortClassifier):
     """Classify people as nodes of graphs among them: views, graphs, a network, a recipe.
 
-    Every published system that joins subjects is one of these; see `graphfuse.systems`. Inductive by default: the
+    Every published system that joins subjects is one of these; see `graphfuse.systems`. Somebody without any of the
+    modalities is no node, and gets no opinion. Inductive by default: the
     network is trained among the training subjects; new ones are attached, hear the fitted ones and are heard by nobody,
     so that a prediction depends on no other new subject. ``fit(cohort, y, unlabelled=test)`` is the transductive door.
 
@@ -132,12 +134,14 @@ class PopulationSystem(NestedViews, CohortClassifier):
     def phenotypes_read(self) -> tuple[str, ...]:
         """The columns that edges and traits of the fitted model are made of."""
         read = [*self.agreement_.phenotypes_read, *(getattr(self.traits_, "columns_", ()))]
-        read += [name for graph in self.graphs_.values() for name in graph.phenotypes_read]
+        read += [name for graph in self.graphs_.values() for name in _read_by(graph)]
         read += [name for view in self.views_.values() for name in getattr(view, "columns_", ())]
         return tuple(dict.fromkeys(read))
 
     def _fit(self, cohort: Cohort, codes: np.ndarray, unlabelled: Cohort | None = None) -> None:
         self.views_ = fit_views(self.views or {}, self.signals, cohort, codes)
+        rows = self._measured(cohort)
+        cohort, codes = cohort[rows], codes[rows]
         people = self._with_unlabelled(cohort, unlabelled)
         phenotypes = pd.concat([part.phenotypes for part in people])
         self.people_ = self._inputs(people)
@@ -162,10 +166,17 @@ class PopulationSystem(NestedViews, CohortClassifier):
         count = len(self.people_traits_)
         return Population(self.people_, graphs, self.agreement_.matrix(), self.people_traits_, count)
 
-    @torch.no_grad()
     def _predict_proba(self, cohort: Cohort) -> np.ndarray:
+        rows = self._measured(cohort)
+        result = np.full((len(cohort), len(self.classes_)), 1 / len(self.classes_))  # nobody measured: no opinion
+        if len(rows):
+            result[rows] = self._among_people(cohort[rows])
+        return result
+
+    @torch.no_grad()
+    def _among_people(self, cohort: Cohort) -> np.ndarray:
         """Nodes of the fitted population are read off it, everybody else is attached to it."""
-        everybody = self.network_(self._attached(cohort)).softmax(1).numpy()
+        everybody = self.network_(self._attached(cohort)).double().softmax(1).numpy()
         n = len(self.people_traits_)
         node = pd.Index(self.unlabelled_, dtype=object).get_indexer(cohort.subjects)
         first = n - len(self.unlabelled_)  # the unlabelled nodes come last
@@ -174,7 +185,9 @@ class PopulationSystem(NestedViews, CohortClassifier):
     def _attached(self, cohort: Cohort) -> Population:
         """The fitted people and these, who hear them."""
         new = self._inputs([cohort])
-        graphs = {name: graph.attach(_vectors(new, name), cohort.phenotypes) for name, graph in self.graphs_.items()}
+        graphs = {
+            name: graph.attach(*_material(graph, name, new, cohort.phenotypes)) for name, graph in self.graphs_.items()
+        }
         inputs = {role: _joined([self.people_[role], new[role]]) for role in new}
         traits = torch.cat([self.people_traits_, self._traits([cohort])])
         return Population(inputs, graphs, self.agreement_.attached(cohort.phenotypes), traits, len(self.people_traits_))
@@ -195,6 +208,10 @@ class PopulationSystem(NestedViews, CohortClassifier):
             network.prepare(population)
         return network
 
+    def _measured(self, cohort: Cohort) -> np.ndarray:
+        """Rows of the people who have one role at least."""
+        return measured(self._inputs([cohort]))
+
     def _inputs(self, people: list[Cohort]) -> dict[str, Graphs | Rows]:
         read = [apply_views(self.views_, self.signals, part) for part in people]
         return {role: _joined([inputs[role] for inputs in read]) for role in read[0]}
@@ -212,9 +229,9 @@ class PopulationSystem(NestedViews, CohortClassifier):
     def _graph(self, name: str, phenotypes: pd.DataFrame, cohort: Cohort):
         check_option("a graph of the population", name, (EVERYTHING, *self.people_))
         graph = clone(self.graphs[name])
-        graph = graph.set_params(same=default_same(cohort)) if graph.same is None else graph
-        cohort.check_columns(graph.phenotypes_read, "The population graph")
-        return graph.fit(_vectors(self.people_, name), phenotypes)
+        graph = graph.set_params(same=default_same(cohort)) if getattr(graph, "same", ()) is None else graph
+        cohort.check_columns(_read_by(graph), "The population graph")
+        return graph.fit(*_material(graph, name, self.people_, phenotypes))
 
     def _with_unlabelled(self, cohort: Cohort, unlabelled: Cohort | None) -> list[Cohort]:
         """The people of the population, labelled ones first, others in an order of their own."""
@@ -230,6 +247,7 @@ class PopulationSystem(NestedViews, CohortClassifier):
             )
         self.layout_ = {name: layout(cohort.signals[name]) for name in self._modalities(cohort)}
         self._check_layout(unlabelled)
+        unlabelled = unlabelled[self._measured(unlabelled)]
         self.unlabelled_ = tuple(unlabelled.subjects)
         return [cohort, unlabelled]
 
@@ -238,6 +256,19 @@ def default_same(cohort: Cohort) -> tuple[str, ...]:
     """The site and the confounds that are text."""
     text = [name for name in cohort.confounds if not pd.api.types.is_numeric_dtype(cohort.phenotypes[name])]
     return tuple(dict.fromkeys([*([cohort.site] if cohort.site else []), *text]))
+
+
+def _read_by(graph) -> tuple[str, ...]:
+    """The columns that edges are made of; none of a hypergraph's."""
+    return getattr(graph, "phenotypes_read", ())
+
+
+def _material(graph, name: str, inputs: Mapping[str, Graphs | Rows], phenotypes: pd.DataFrame) -> tuple:
+    """What a graph is built of: vectors and phenotypes, or, for a hypergraph, every role and who has it."""
+    if isinstance(graph, PopulationHypergraph):
+        vectors = {role: value.x.flatten(1) for role, value in inputs.items()}
+        return vectors, {role: value.present for role, value in inputs.items()}
+    return _vectors(inputs, name), phenotypes
 
 
 def _vectors(inputs: Mapping[str, Graphs | Rows], name: str) -> Tensor:

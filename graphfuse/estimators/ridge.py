@@ -31,6 +31,9 @@ class Ridge(CohortClassifier):
         Penalties to choose from, relative to the mean squared length of a feature vector times 1e-3.
     adjust : step, sequence of steps or None
         Harmonisation of the vectors on the training subjects, such as ``ComBat(covariates=("age",))``.
+    impute : str, Imputer or None
+        What stands in for a modality that somebody lacks, learned from the training subjects: ``mean``, ``nearest``,
+        ``propagation``, ``ridge`` or an object of `graphfuse.estimators.imputation`; None = zeros, the training mean.
 
     Attributes
     ----------
@@ -39,11 +42,12 @@ class Ridge(CohortClassifier):
 
     uses_y = True
 
-    def __init__(self, signals=None, features="auto", alphas=ALPHAS, adjust=None):
+    def __init__(self, signals=None, features="auto", alphas=ALPHAS, adjust=None, impute=None):
         self.signals = signals
         self.features = features
         self.alphas = alphas
         self.adjust = adjust
+        self.impute = impute
 
     @property
     def scope(self) -> str:
@@ -51,7 +55,7 @@ class Ridge(CohortClassifier):
         return scope_of(self.adjust)
 
     def _fit(self, cohort: Cohort, codes: np.ndarray) -> None:
-        self.vector_ = CohortVector(self.signals, self.features, adjust=self.adjust)
+        self.vector_ = CohortVector(self.signals, self.features, adjust=self.adjust, impute=self.impute)
         X = self.vector_.fit_transform(cohort, codes).astype(np.float64)  # (N, P)
         Y = np.where(codes[:, None] == np.arange(len(self.classes_)), 1.0, -1.0)  # (N, C)
         # Any scorer makes RidgeCV keep the left-out predictions instead of their errors.

@@ -20,23 +20,30 @@ from graphfuse.estimators.adjusting import AdjustedVector
 from graphfuse.estimators.baselines import Majority
 from graphfuse.estimators.features import CohortVector, EdgeVector, ValueVector
 from graphfuse.estimators.fusion_classifier import FusionClassifier
+from graphfuse.estimators.hybrid import HybridFusion
+from graphfuse.estimators.late_fusion import LateFusion
+from graphfuse.estimators.measure_vector import MeasureVector
 from graphfuse.estimators.mlp import MLP
 from graphfuse.estimators.model_file import DAMAGED, read_model_file, write_model_file
+from graphfuse.estimators.network_edges import NetworkEdges
 from graphfuse.estimators.population_classifier import PopulationClassifier
 from graphfuse.estimators.population_system import PopulationSystem
 from graphfuse.estimators.prototypes import is_anonymous, prototypes
 from graphfuse.estimators.ridge import MeanOfRidges, Ridge
+from graphfuse.estimators.stacking import Stacking
 from graphfuse.estimators.subject_system import SubjectSystem
 from graphfuse.estimators.svm import LinearSVM
 from graphfuse.estimators.vector_view import PhenotypeView, VectorView
 from graphfuse.graph.agreement import Agreement
 from graphfuse.graph.backbone import DisparityFilter, SpanningDensity
 from graphfuse.graph.dynamic import DynamicGraph
+from graphfuse.graph.hypergraph import PopulationHypergraph
 from graphfuse.graph.population import PopulationGraph
 from graphfuse.graph.rows import Rows
 from graphfuse.graph.sparsify import KNearest, Threshold, TopDensity
 from graphfuse.graph.subject import FunctionalGraph, MorphometricGraph
 from graphfuse.graph.subject_graph import SubjectGraph
+from graphfuse.graph.subject_measures import GraphMeasures
 from graphfuse.harmonise import ComBat, LocationScale, RegressOut
 
 # The only classes that a file can bring to life.
@@ -44,9 +51,10 @@ CLASSES = {
     cls.__name__: cls
     for cls in (
         AdjustedVector, Agreement, CohortVector, ComBat, DisparityFilter, DynamicGraph, EdgeVector, FunctionalGraph,
-        FusionClassifier, KNearest, LinearSVM, LocationScale, MLP, Majority, MeanOfRidges, MorphometricGraph,
-        PhenotypeView, PopulationClassifier, PopulationGraph, PopulationSystem, RegressOut, Ridge, Rows,
-        SpanningDensity, SubjectGraph, SubjectSystem, TangentSpace, Threshold, TopDensity, ValueVector, VectorView,
+        FusionClassifier, GraphMeasures, HybridFusion, KNearest, LateFusion, LinearSVM, LocationScale, MLP, Majority,
+        MeanOfRidges, MeasureVector, MorphometricGraph, NetworkEdges, PhenotypeView, PopulationClassifier,
+        PopulationGraph, PopulationHypergraph, PopulationSystem, RegressOut, Ridge, Rows, SpanningDensity, Stacking,
+        SubjectGraph, SubjectSystem, TangentSpace, Threshold, TopDensity, ValueVector, VectorView,
     )
 }  # fmt: skip
 # Attributes that belong to the training subjects, not to the model, and what a file holds in their place.
@@ -103,7 +111,16 @@ def load_model(path):
         model = _decode(contents.tree, left)
     except GraphFuseError:
         raise
-    except (AttributeError, ImportError, IndexError, KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
+    except (
+        AttributeError,
+        ImportError,
+        IndexError,
+        KeyError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+        OverflowError,
+    ) as error:
         raise UnreadableFile(DAMAGED) from error
     if left or type(model) not in CLASSES.values():
         raise UnreadableFile(DAMAGED)

@@ -125,7 +125,7 @@ class SubjectSystem(NestedViews, CohortClassifier):
         rows = measured(inputs)
         result = np.full((len(cohort), len(self.classes_)), 1 / len(self.classes_))  # nobody measured: no opinion
         if len(rows):
-            result[rows] = Subjects(inputs)(self.network_, torch.as_tensor(rows)).softmax(1).numpy()
+            result[rows] = Subjects(inputs)(self.network_, torch.as_tensor(rows)).double().softmax(1).numpy()
         return result
 
     def _modalities(self, cohort: Cohort) -> Iterable[str]:

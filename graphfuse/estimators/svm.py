@@ -22,7 +22,7 @@ class LinearSVM(CohortClassifier):
 
     Parameters
     ----------
-    signals, features, adjust
+    signals, features, adjust, impute
         As in `Ridge`.
     C : float
         Penalty.
@@ -30,12 +30,13 @@ class LinearSVM(CohortClassifier):
 
     uses_y = True
 
-    def __init__(self, signals=None, features="auto", C=1.0, random_state=0, adjust=None):
+    def __init__(self, signals=None, features="auto", C=1.0, random_state=0, adjust=None, impute=None):
         self.signals = signals
         self.features = features
         self.C = C
         self.random_state = random_state
         self.adjust = adjust
+        self.impute = impute
 
     @property
     def scope(self) -> str:
@@ -43,7 +44,7 @@ class LinearSVM(CohortClassifier):
         return scope_of(self.adjust)
 
     def _fit(self, cohort: Cohort, codes: np.ndarray) -> None:
-        self.vector_ = CohortVector(self.signals, self.features, adjust=self.adjust)
+        self.vector_ = CohortVector(self.signals, self.features, adjust=self.adjust, impute=self.impute)
         X = self.vector_.fit_transform(cohort, codes).astype(np.float64)
         self.scale_ = float(1 / np.sqrt(np.square(X).sum(1).mean() or 1.0))  # 0 where all features are constant
         K = (X @ X.T) * self.scale_**2

@@ -80,7 +80,7 @@ def _source(view: BaseEstimator, role: str, signals: Mapping[str, str] | None, c
     if PHENOTYPES in view.READS:
         return cohort
     name = modality(role, signals)
-    return cohort.signals[check_option(f"the modality of {role!r}", name, list(cohort.signals))]
+    return cohort.signals[check_option(f"the modality of views[{role!r}]", name, list(cohort.signals))]
 
 
 def shapes(inputs: Mapping[str, Graphs | Rows]) -> dict[str, tuple[int, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,7 +16,9 @@ from graphfuse._progress import progress
 from graphfuse._threads import one_thread
 from graphfuse.cohort import Cohort
 from graphfuse.estimators.choice import tried
+from graphfuse.estimators.fusion_classifier import FusionClassifier
 from graphfuse.estimators.together import CourseClassifier, fit_together
+from graphfuse.evaluate.costs import Cost, measured, parameter_count
 from graphfuse.evaluate.declaration import declaration
 from graphfuse.evaluate.leaks import leak_columns
 from graphfuse.evaluate.models import baselines as all_baselines
@@ -90,7 +91,7 @@ def cross_validate(
     splits = splits if isinstance(splits, (Splits, GivenSplits)) else GivenSplits.of(splits, cohort)
     folds = list(make_folds(cohort, splits))
     warn_if_small(len(cohort))
-    store = Store(out, fingerprint(cohort, models, splits) if out is not None else "")
+    store = Store(out, fingerprint(cohort, {}, splits) if out is not None else "", models)
     vault = Vault(cohort.y)
     pieces = _run(models, cohort.blind(), vault, folds, store, n_jobs, together)
     return replace(_result(cohort, vault, splits, models, folds, pieces), together=together)
@@ -144,37 +145,38 @@ def _piece(
     Kept by the worker itself, so that a kill costs a worker what it was working on and nothing that it had finished.
     On one thread whatever `n_jobs`, so that the same seed gives the same bits.
     """
-    began = time.perf_counter()
-    with one_thread():
+    with measured() as cost, one_thread():
         fitted, probabilities = fit_fold(model, blind, y_train, fold)
-    return _kept(store, (name, fold.repeat, fold.fold), fitted, probabilities, time.perf_counter() - began)
+    return _kept(store, (name, fold.repeat, fold.fold), fitted, probabilities, cost)
 
 
 def _pieces(
     store: Store, name: str, model, blind: Cohort, lots: list[tuple[np.ndarray, Fold]]
 ) -> dict[tuple[str, int, int], Piece]:
     """The same for several folds whose networks are trained as one batch; each fold's model sees its own labels."""
-    began, made = time.perf_counter(), {}
-    with one_thread():
+    made = {}
+    with measured() as whole, one_thread():
         shown = [_shown(model, blind, fold) for _, fold in lots]
         trains, tests, unlabelled = zip(*shown, strict=True)
         fitted = fit_together([clone(model) for _ in lots], trains, [y_train for y_train, _ in lots], unlabelled)
         probabilities = [_all_classes(*pair, len(blind.classes)) for pair in zip(fitted, tests, strict=True)]
-    seconds = (time.perf_counter() - began) / len(lots)
+    cost = Cost(whole.seconds / len(lots), whole.peak_mb)  # the memory is that of all folds together
     for (_, fold), *one in zip(lots, fitted, probabilities, strict=True):
-        made |= _kept(store, (name, fold.repeat, fold.fold), *one, seconds)
+        made |= _kept(store, (name, fold.repeat, fold.fold), *one, cost)
     return made
 
 
-def _kept(store: Store, key: tuple[str, int, int], fitted, probabilities: np.ndarray, seconds: float) -> dict:
+def _kept(store: Store, key: tuple[str, int, int], fitted, probabilities: np.ndarray, cost: Cost) -> dict:
     """The finished piece under its key, once it is in the store."""
     piece = Piece(
         probabilities,
-        seconds,
-        explained if hasattr(explained := getattr(fitted, "best_estimator_", fitted), "views_") else None,
+        cost.seconds,
+        explained if isinstance(explained := getattr(fitted, "best_estimator_", fitted), FusionClassifier) else None,
         freeze(probabilities),
         tried(fitted),
         declaration(fitted).to_numpy().tolist(),
+        parameter_count(fitted),
+        cost.peak_mb,
     )
     store.save(key, piece)
     return {key: piece}
@@ -221,7 +223,7 @@ def _result(
             place = {"model": name, "repeat": fold.repeat, "fold": fold.fold, "subject": subjects}
             y_true = names[vault.open(fold.test, piece.probabilities, piece.seal)]
             rows.append(pd.concat([pd.DataFrame(place | {"y_true": y_true}), table], axis=1))
-            seconds.append((name, fold.repeat, fold.fold, piece.seconds))
+            seconds.append((name, fold.repeat, fold.fold, piece.seconds, piece.parameters, piece.peak_mb))
             steps |= {(name, *step): piece.tried for step in piece.steps}
     for fold in folds:
         leaks += [(fold.repeat, fold.fold, column) for column in fold.leaks]
@@ -231,7 +233,7 @@ def _result(
         pd.concat(rows, ignore_index=True),
         splits.table(cohort),
         pd.DataFrame(leaks, columns=["repeat", "fold", "column"]),
-        pd.DataFrame(seconds, columns=["model", "repeat", "fold", "seconds"]),
+        pd.DataFrame(seconds, columns=["model", "repeat", "fold", "seconds", "parameters", "peak_mb"]),
         models,
         {key: piece.fitted for key, piece in pieces.items() if piece.fitted is not None},
         pd.DataFrame([(*step, n) for step, n in steps.items()], columns=STEPS),

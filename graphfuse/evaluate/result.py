@@ -10,6 +10,8 @@ import pandas as pd
 
 from graphfuse._check import check_option
 from graphfuse.cohort import Cohort
+from graphfuse.estimators.population_system import PopulationSystem
+from graphfuse.estimators.subject_system import SubjectSystem
 from graphfuse.evaluate.declaration import COLUMNS
 from graphfuse.evaluate.metrics import METRICS, calibration_table, fold_scores
 from graphfuse.evaluate.models import inner
@@ -36,7 +38,7 @@ class CrossValidation:
     leaks : DataFrame
         repeat, fold, column: the phenotypes that no model was shown, because they give the class away.
     seconds : DataFrame
-        model, repeat, fold, seconds to fit and predict.
+        model, repeat, fold, seconds to fit and predict, parameters, peak_mb.
     estimators : dict of str to estimator
         What was evaluated, unfitted.
     fitted : dict of (model, repeat, fold) to estimator
@@ -96,10 +98,12 @@ class CrossValidation:
         return [name for name in self.model_names if self.role(name) == "graph"]
 
     def role(self, name: str) -> str:
-        """``graph``, ``control`` (a graph model whose edges were taken or shuffled) or ``baseline``."""
+        """``graph``, ``system`` (a published one), ``control`` (a graph model without its edges) or ``baseline``."""
         model = inner(self.estimators.get(name))
         if getattr(model, "edges", "given") != "given":
             return "control"
+        if isinstance(model, (SubjectSystem, PopulationSystem)):
+            return "system"
         return "graph" if hasattr(model, "build_network") and hasattr(model, "conv") else "baseline"
 
     def best_baseline(self, metric: str = "auc") -> str:
@@ -122,6 +126,15 @@ class CrossValidation:
         wide.insert(0, "role", [self.role(name) for name in wide.index])
         return wide.assign(difference=tests["difference"].round(3), p_holm=tests["p_holm"].round(4))
 
+    def leaderboard(self, metric: str = "auc", claims: Mapping[str, str] | None = None) -> pd.DataFrame:
+        """Every model, the best first, with interval, corrected test, seconds, parameters and memory.
+
+        See `graphfuse.evaluate.leaderboard.leaderboard`.
+        """
+        from graphfuse.evaluate.leaderboard import leaderboard  # which is made of this class
+
+        return leaderboard(self, metric, claims)
+
     def by_site(self, metric: str = "auc") -> pd.DataFrame:
         """Each model's score on the test subjects of each site, all folds together; NaN where there is one class."""
         site = self.predictions["subject"].map(self.cohort.sites)
@@ -142,10 +155,26 @@ class CrossValidation:
         return site_table(self.predictions, self.cohort.sites.fillna("not known"), self.cohort.classes)
 
     def verdict(self, metric: str = "auc") -> str:
-        """One plain sentence a graph model: did its graph help?"""
-        if not self.graph_models():
-            return "No graph model was evaluated."
-        return " ".join(self._verdict_of(name, metric) for name in self.graph_models())
+        """One plain sentence a graph model: did its graph help? And one on the published systems, if there are any."""
+        told = [self._verdict_of(name, metric) for name in self.graph_models()]
+        systems = [name for name in self.model_names if self.role(name) == "system"]
+        told += [self._verdict_of_systems(systems, metric)] if systems else []
+        return " ".join(told) or "No graph model was evaluated."
+
+    def _verdict_of_systems(self, systems: list[str], metric: str) -> str:
+        """How many published systems beat the best baseline, all models on one Holm family."""
+        best = self.best_baseline(metric)
+        if self.role(best) != "baseline":
+            return "Published systems were evaluated without a baseline, so nothing can be said about them."
+        tests = self.comparisons(metric).set_index("model_a").loc[systems]
+        gain = -tests["difference"] if metric in SMALLER_IS_BETTER else tests["difference"]
+        sure = tests["p_holm"] < 0.05
+        better, worse = list(tests.index[sure & (gain > 0)]), list(tests.index[sure & (gain < 0)])
+        named = f" ({', '.join(better)})" if better else ""
+        return (
+            f"Of {len(systems)} published systems, {len(better)}{named} beat the best baseline, {best}, and "
+            f"{len(worse)} did worse ({metric}, p adjusted over all models)."
+        )
 
     def _verdict_of(self, name: str, metric: str) -> str:
         rivals = [self.best_baseline(metric), *[f"{name}-{control}-edges" for control in ("no", "shuffled")]]

@@ -148,8 +148,16 @@ def _read_record(folder: Path) -> dict:
         ) from error
 
 
-def read_run(folder: Path, cohort: Cohort) -> CrossValidation:
-    """The result that `write_run` wrote, with the fitted graph models, for the same cohort."""
+def read_run(folder: Path, cohort: Cohort, systems: Mapping | None = None) -> CrossValidation:
+    """The result that `write_run` wrote, with the fitted graph models, for the same cohort.
+
+    Parameters
+    ----------
+    folder : path
+    cohort : Cohort
+    systems : mapping of str to callable, or None
+        What makes the published systems, see `models_by_name`.
+    """
     predictions = read_table(folder / "predictions.tsv")
     run = _read_record(folder)
     fitted = {}
@@ -163,7 +171,7 @@ def read_run(folder: Path, cohort: Cohort) -> CrossValidation:
         read_table(folder / "folds.tsv"),
         read_table(folder / "leaks.tsv"),
         read_table(folder / "seconds.tsv"),
-        models_by_name(cohort, list(predictions["model"].unique())),
+        models_by_name(cohort, list(predictions["model"].unique()), systems),
         fitted,
         read_table(folder / "steps.tsv"),
         run["together"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from importlib.metadata import version
@@ -37,6 +37,10 @@ class Piece:
         Configurations that were tried inside the training subjects.
     steps : list of list of str
         Rows of the fitted model's `declaration`.
+    parameters : int or None
+        Numbers that it learned as weights.
+    peak_mb : float or None
+        Memory that it took beyond what stood before [MB].
     """
 
     probabilities: np.ndarray
@@ -45,6 +49,8 @@ class Piece:
     seal: str = ""
     tried: int = 1
     steps: Sequence[Sequence[str]] = ()
+    parameters: int | None = None
+    peak_mb: float | None = None
 
 
 class Store:
@@ -54,17 +60,21 @@ class Store:
     ----------
     folder : path or None
     key : str
-        Fingerprint of everything that the pieces depend on. Pieces of another key are refused.
+        Fingerprint of all that every piece depends on: data and splits. A folder of another key is refused.
+    models : mapping of str to model, or None
+        What the pieces of each name are of. A run may bring more models than the one before; a name that stands for
+        another model than before is refused.
 
     Raises
     ------
     GraphFuseError
-        The folder holds pieces of another key.
+        The folder holds pieces of another key, or (in `load`) of another model of this name.
     UnwritableFile
         The folder cannot be made or written to.
     """
 
-    def __init__(self, folder, key: str):
+    def __init__(self, folder, key: str, models: Mapping | None = None):
+        self.marks = {name: _described(model) for name, model in (models or {}).items()}
         self._unsaved: set[str] = set()  # models that a file cannot hold; said once each
         self.folder = None if folder is None else Path(folder) / "pieces"
         if self.folder is None:
@@ -74,8 +84,8 @@ class Store:
         mark = self.folder / "key.json"
         if mark.exists() and mark.read_text() != json.dumps({"key": key}):
             raise GraphFuseError(
-                "The output folder holds an unfinished run of other data, models or splits. "
-                "Give the same arguments to go on with it, or name another folder."
+                "The output folder holds a run of other data or splits. Give the same arguments to go on with it, or "
+                "name another folder."
             )
         write_whole(mark, json.dumps({"key": key}).encode())
 
@@ -88,9 +98,12 @@ class Store:
             with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as table:
                 fitted = load_model(model) if model.exists() else None
                 told = json.loads(str(table["told"]))
-                return Piece(table["probabilities"], float(table["seconds"]), fitted, **told)
+                mark = told.pop("model", None)
+                piece = Piece(table["probabilities"], float(table["seconds"]), fitted, **told)
         except (OSError, EOFError, ValueError, KeyError, BadZipFile):
             return None
+        self._check_model(name, mark)
+        return piece
 
     def save(self, key: tuple[str, int, int], piece: Piece) -> None:
         """Keep a finished piece, its fitted model first, so that the table's presence means that all is there."""
@@ -100,9 +113,25 @@ class Store:
         if piece.fitted is not None:
             self._save_model(key[0], piece.fitted, path.with_suffix(".model"))
         content = BytesIO()
-        told = json.dumps({"seal": piece.seal, "tried": piece.tried, "steps": [list(step) for step in piece.steps]})
+        told = json.dumps(
+            {
+                "model": self.marks.get(key[0]),
+                "seal": piece.seal,
+                "tried": piece.tried,
+                "steps": [list(step) for step in piece.steps],
+                "parameters": piece.parameters,
+                "peak_mb": piece.peak_mb,
+            }
+        )
         np.savez(content, probabilities=piece.probabilities, seconds=piece.seconds, told=np.array(told))
         write_whole(path, content.getvalue())
+
+    def _check_model(self, name: str, mark: str | None) -> None:
+        if name in self.marks and mark != self.marks[name]:
+            raise GraphFuseError(
+                f"The output folder holds a run of another model called {name}. Give the same parameters to go on with "
+                "it, or name another folder."
+            )
 
     def _save_model(self, name: str, fitted, path: Path) -> None:
         try:

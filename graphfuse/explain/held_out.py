@@ -64,14 +64,18 @@ def explained_model(result: CrossValidation, model: str | None) -> str:
     InvalidOption
         There is none, or `model` is not one.
     """
-    able = [name for name in result.model_names if isinstance(_any_fitted(result, name), FusionClassifier)]
+    able = [name for name in result.model_names if _explainable(_any_fitted(result, name))]
     if not able:
         raise InvalidOption(
-            "No fitted FusionClassifier in this result; run cross_validate with one, its models are kept."
+            "No fitted FusionClassifier of graphs in this result; run cross_validate with one, its models are kept."
         )
     if model is not None:
         return check_option("model", model, able)
     return next((name for name in able if result.role(name) == "graph"), able[0])
+
+
+def _explainable(fitted) -> bool:
+    return isinstance(fitted, FusionClassifier) and fitted.reads_graphs
 
 
 def _any_fitted(result: CrossValidation, name: str):

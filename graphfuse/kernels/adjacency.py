@@ -278,7 +278,8 @@ class Adjacency:
     def attach(self, weight) -> Adjacency:
         """Return one square graph of N + n nodes in which n new nodes listen to the N fitted ones, and nobody to them.
 
-        Fitted rows and degrees stay what they were, and no new node sees another: each is attached alone.
+        Fitted rows and degrees stay what they were (dense ones to the last bit or two: their sums run over more
+        columns), and no new node sees another: each is attached alone.
 
         Parameters
         ----------

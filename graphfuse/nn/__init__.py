@@ -14,11 +14,14 @@ from graphfuse.nn.conv import (
     GENConv,
     GINConv,
     GraphConv,
+    HypergraphConv,
     NodeToGraph,
+    RGCNConv,
     ROIAwareConv,
     SAGEConv,
     TransformerConv,
 )
+from graphfuse.nn.cross_diffusion import CrossDiffusion
 from graphfuse.nn.deep import DeepStack
 from graphfuse.nn.drop_edge import DropEdge
 from graphfuse.nn.dropout import Dropout
@@ -43,6 +46,7 @@ __all__ = [
     "ChebConv",
     "ClusterPooling",
     "ConnectivityConv",
+    "CrossDiffusion",
     "DeepStack",
     "DropEdge",
     "Dropout",
@@ -58,11 +62,13 @@ __all__ = [
     "GRUReadout",
     "GraphConv",
     "GraphEncoder",
+    "HypergraphConv",
     "LSTMReadout",
     "MaskedBatchNorm",
     "NodeGate",
     "NodeToGraph",
     "PyGEncoder",
+    "RGCNConv",
     "ROIAwareConv",
     "SAGEConv",
     "StructurePooling",

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from graphfuse._check import check_option, check_range, check_shape
 from graphfuse.errors import InvalidOption
 from graphfuse.kernels import Adjacency
+from graphfuse.kernels.finite import LIMIT, check_finite
 from graphfuse.nn.conv import (
     ChebConv,
     GATConv,
@@ -159,6 +160,27 @@ class GraphEncoder(nn.Module):
             Usable nodes; the features of the others are taken as 0 and they do not enter the readout. None means all.
         """
         return self.readout(self.node_embeddings(x, adjacency, nodes), nodes)
+
+
+class VectorEncoder(nn.Module):
+    """One layer for vectors, ``relu(W x + b)``.
+
+    Parameters
+    ----------
+    in_channels : int
+        Entries of a vector, P.
+    out_channels : int
+        D.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int):
+        super().__init__()
+        self.out_channels = out_channels
+        self.linear = nn.Linear(in_channels, out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the embeddings (N, D) of x (N, P)."""
+        return self.linear(check_finite("x", x, LIMIT)).relu()
 
 
 class PyGEncoder(nn.Module):

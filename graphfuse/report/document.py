@@ -30,6 +30,7 @@ def write_report(
     importance: pd.DataFrame | None = None,
     edges: pd.DataFrame | None = None,
     arguments: Mapping | None = None,
+    claims: Mapping[str, str] | None = None,
 ) -> Path:
     """Write what an evaluation found as one self-contained HTML page, whole or not at all.
 
@@ -46,6 +47,8 @@ def write_report(
         `FusionClassifier` models, if there are any.
     arguments : mapping or None
         What the run was called with, for the last section.
+    claims : mapping of str to str, or None
+        Model -> what its authors published, for the leaderboard.
 
     Returns
     -------
@@ -57,7 +60,7 @@ def write_report(
         answer=answer(result),
         people=people(result.cohort),
         folds=folds(result),
-        scores=_scores(result),
+        scores=_scores(result, claims),
         brain=brain(result, importance, edges),
         confounds=confounds(result),
         provenance=provenance(result, arguments),
@@ -80,8 +83,8 @@ def render(**sections) -> str:
     return environment.get_template("report.html.j2").render(style=Markup(style), **sections)  # our own file
 
 
-def _scores(result: CrossValidation) -> dict:
-    """Tables and pictures of the sections on scores, sites and time."""
+def _scores(result: CrossValidation, claims: Mapping[str, str] | None) -> dict:
+    """Tables and pictures of the sections on scores, sites and costs."""
     spoken = _spoken(result)
     return {
         "table": scores.score_table(result),
@@ -97,7 +100,8 @@ def _scores(result: CrossValidation) -> dict:
         "calibration_table": scores.calibration_table(result),
         "sites": scores.site_table(result),
         "site_picture": _site_picture(result),
-        "time": scores.time_table(result),
+        "leaderboard": scores.leaderboard_table(result, claims),
+        "claims": bool(claims),
         "minutes": scores.total_minutes(result),
     }
 

@@ -1,7 +1,8 @@
-"""The tables of scores: every model, every comparison, every site, and the time it took."""
+"""The tables of scores: every model, every comparison, every site, and what it cost."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pandas as pd
@@ -104,13 +105,39 @@ def without_small_sites(result: CrossValidation) -> CrossValidation | None:
     return replace(result, predictions=result.predictions[kept]) if kept.any() else None
 
 
-def time_table(result: CrossValidation) -> Table:
-    """Seconds to fit and predict: a fold, and all folds."""
-    grouped = result.seconds.groupby("model", sort=False)["seconds"]
-    frame = pd.DataFrame({"fold": grouped.mean(), "total": grouped.sum()}).loc[result.model_names]
-    frame = frame.map(lambda value: Cell(f"{value:.1f}" if value >= 0.1 else "<0.1")).rename_axis("model").reset_index()
-    headings = {"model": "Model", "fold": "Seconds a fold", "total": "Seconds in all"}
-    return make_table(frame, "Time to fit and predict", headings)
+def leaderboard_table(result: CrossValidation, claims: Mapping[str, str] | None = None) -> Table:
+    """Every model, the best first: AUC, test against the best baseline, what it cost, what its authors published."""
+    board = result.leaderboard(METRIC, claims)
+    frame = pd.DataFrame(
+        {
+            "model": [Cell(row.model, row.role) for row in board.itertuples()],
+            METRIC: [Cell(decimal(row.auc), span(row.low, row.high)) for row in board.itertuples()],
+            "difference": [_difference_cell(row) for row in board.itertuples()],
+            "seconds": board["seconds"].map(lambda value: Cell(f"{value:.1f}" if value >= 0.1 else "<0.1")),
+            "parameters": board["parameters"].map(_count_cell),
+            "peak_mb": board["peak_mb"].map(_count_cell),
+        }
+    )
+    headings = {
+        "model": "Model",
+        METRIC: TITLES[METRIC],
+        "difference": "To the best baseline",
+        "seconds": "Seconds a fold",
+        "parameters": "Parameters",
+        "peak_mb": "Memory (MB)",
+    }
+    if claims and board["claim"].any():
+        frame["claim"], headings["claim"] = board["claim"], "Published"
+    strong = [i for i, name in enumerate(board["model"]) if name in _leaders(result)]
+    return make_table(frame, "Leaderboard: the best first", headings, strong)
+
+
+def _difference_cell(row) -> Cell:
+    return Cell(DASH) if pd.isna(row.p_holm) else Cell(f"{row.difference:+.3f}", f"p {p_text(row.p_holm)}")
+
+
+def _count_cell(value: float) -> Cell:
+    return Cell(DASH) if pd.isna(value) else Cell(f"{value:,.0f}")
 
 
 def total_minutes(result: CrossValidation) -> str:

@@ -12,18 +12,35 @@ import pandas as pd
 
 from graphfuse._check import check_option
 from graphfuse.cohort import Cohort
-from graphfuse.systems import kipf, parisot
+from graphfuse.systems import (
+    am_gcn,
+    brain_network_transformer,
+    braingnn,
+    brainnetcnn,
+    ev_gcn,
+    hgnn,
+    kipf,
+    mmgl,
+    parisot,
+)
 from graphfuse.systems.system import System
 
 SYSTEMS: dict[str, System] = {
     module.SYSTEM.name: module.SYSTEM
     for module in (
+        am_gcn,
+        brain_network_transformer,
+        braingnn,
+        brainnetcnn,
+        ev_gcn,
+        hgnn,
         kipf,
+        mmgl,
         parisot,
     )
 }
 
-__all__ = ["SYSTEMS", "System", "list_systems", "make_system", "makers", "systems_of"]
+__all__ = ["SYSTEMS", "System", "claims", "list_systems", "make_system", "makers", "systems_of"]
 
 
 def make_system(name: str, cohort: Cohort, **parameters):
@@ -55,6 +72,11 @@ def systems_of(cohort: Cohort) -> dict:
 def makers(cohort: Cohort) -> dict[str, Callable]:
     """Name -> what makes the estimator of this cohort, or raises what the cohort lacks."""
     return {name: partial(system.for_cohort, cohort) for name, system in SYSTEMS.items()}
+
+
+def claims() -> dict[str, str]:
+    """Name -> what its authors published."""
+    return {name: system.claim for name, system in SYSTEMS.items() if system.claim}
 
 
 def list_systems() -> pd.DataFrame:

@@ -9,6 +9,7 @@ import pytest
 
 import graphfuse as gf
 from graphfuse.estimators.baselines import Confounds, Majority
+from graphfuse.estimators.vector_view import VectorView
 
 MODELS = {
     "majority": Majority(),
@@ -20,6 +21,11 @@ MODELS = {
     "mlp": gf.MLP(epochs=3, hidden=4),
     "fusion": gf.FusionClassifier(epochs=3, hidden=(4,), width=4),
     "population": gf.PopulationClassifier(epochs=4, hidden=(4,), components=8),
+    "late": gf.LateFusion(rule="weighted", folds=3),
+    "stacking": gf.Stacking(folds=3),
+    "hybrid": gf.HybridFusion(
+        {"fmri": VectorView(components=8), "smri": gf.MorphometricGraph()}, epochs=3, hidden=(4,), width=4
+    ),
 }
 
 

@@ -10,6 +10,8 @@ from sklearn.covariance import EmpiricalCovariance
 import graphfuse as gf
 from graphfuse.errors import GraphFuseWarning, InvalidOption, MissingModality
 from graphfuse.estimators.features import CohortVector, EdgeVector, ValueVector
+from graphfuse.estimators.imputation import IMPUTERS, RidgeImputation
+from graphfuse.evaluate.declaration import declaration
 from graphfuse.harmonise import ComBat, RegressOut
 
 
@@ -89,3 +91,50 @@ def test_correlations_of_one_are_counted_in_a_warning():
     with pytest.warns(GraphFuseWarning, match=r"^2 correlations of different regions are 1 or -1"):
         vectors = EdgeVector().fit_transform(gf.Signal.pack("timeseries", list(series)))
     assert np.isfinite(vectors).all()
+
+
+@pytest.mark.parametrize("impute", list(IMPUTERS))
+def test_imputation_fills_in_the_vectors_of_who_lacks_a_modality(cohort, impute):
+    people = cohort.without("smri", np.arange(60) % 2 == 0)
+    train, test = people[:44], people[44:]
+    plain, full = (CohortVector(impute=option).fit(train) for option in (None, impute))
+    a, b = plain.transform(test), full.transform(test)
+    has, first = test.has("smri"), plain.parts_["fmri"].mean_.size
+    assert not a[~has, first:].any()
+    assert np.array_equal(a[has], b[has])
+    assert np.array_equal(a[:, :first], b[:, :first])
+    if impute == "mean":
+        np.testing.assert_allclose(b, a, atol=1e-5)  # which is what happens without
+    else:
+        assert b[~has, first:].any(axis=1).all()
+
+
+def test_imputation_reads_training_people_alone(cohort):
+    people = cohort.without("smri", np.arange(60) % 2 == 0)
+    train, test = people[:44], people[44:]
+    vector = CohortVector(impute="nearest", standardise=True).fit(train)
+    together = vector.transform(test)
+    np.testing.assert_allclose(vector.transform(test[[3]])[0], together[3], atol=1e-5)
+    nobody = test.without("smri", slice(None))
+    assert np.isfinite(vector.transform(nobody)).all()
+
+
+def test_imputation_comes_after_the_adjustment(cohort):
+    people = cohort.without("smri", np.arange(60) % 2 == 0)
+    vector = CohortVector(adjust=RegressOut(("age",)), impute=RidgeImputation()).fit(people[:44])
+    blocks = {name: vector._vector(name, people[44:]) for name in vector.parts_}
+    wanted = vector.imputer_.transform(blocks, {name: people[44:].has(name) for name in blocks})
+    np.testing.assert_array_equal(vector.transform(people[44:]), np.hstack(list(wanted.values())))
+
+
+@pytest.mark.parametrize("impute", list(IMPUTERS))
+def test_the_imputer_is_declared_as_a_step(train, impute):
+    table = declaration(CohortVector(impute=impute).fit(train)).set_index("step")
+    row = table.loc["model.imputer_"]
+    assert row["kind"] == IMPUTERS[impute].__name__
+    assert (row["data"], row["labels"]) == ("training subjects", "none")
+
+
+def test_imputers_are_refused_by_name(train):
+    with pytest.raises(InvalidOption, match="impute must be one of"):
+        CohortVector(impute="knn").fit(train)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import pickle
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from torch_geometric.nn import GCN, GIN, GraphSAGE
 import graphfuse as gf
 from graphfuse.errors import InvalidOption, MissingModality, ShapeMismatch
 from graphfuse.estimators.fusion_classifier import _with_edges
+from graphfuse.fusion import FiLMFusion
 from graphfuse.graph.graphs import Graphs
 from graphfuse.nn.encoder import PyGEncoder
 
@@ -183,3 +185,22 @@ def test_fitting_leaves_the_parameters_alone(train):
     assert model.views is views
     assert not hasattr(views["smri"], "mean_")
     assert model.views_["smri"] is not views["smri"]
+
+
+def test_vectors_and_phenotypes_are_fused_with_graphs(train, test):
+    views = {"fmri": gf.FunctionalGraph(), "smri": gf.VectorView(), "people": gf.PhenotypeView(["age", "sex"])}
+    film = functools.partial(FiLMFusion, condition="people")
+    for fusion in ("gated", film):
+        model = small(views=views, fusion=fusion).fit(train)
+        p = model.predict_proba(test)
+        older = replace(test, phenotypes=test.phenotypes.assign(age=test.phenotypes["age"] + 20))
+        assert not np.array_equal(model.predict_proba(older), p)
+    assert model.shapes_["people"] == (3,)
+    assert not model.reads_graphs
+    assert list(model._modalities(test)) == ["fmri", "smri"]
+
+
+def test_modality_dropout_changes_training_and_nothing_else(train, test):
+    plain, dropped = small(epochs=3).fit(train), small(epochs=3, modality_dropout=0.5).fit(train)
+    assert not np.array_equal(plain.predict_proba(test), dropped.predict_proba(test))
+    assert np.array_equal(dropped.predict_proba(test), dropped.predict_proba(test))

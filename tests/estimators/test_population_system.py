@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -95,3 +97,16 @@ def test_the_transductive_door_reads_people_off_the_graph(train, test):
 def test_a_graph_of_an_unknown_role_is_refused(train):
     with pytest.raises(gf.GraphFuseError, match="a graph of the population"):
         system().set_params(graphs={"pet": gf.PopulationGraph()}).fit(train)
+
+
+def test_somebody_without_a_modality_is_no_node_and_gets_no_opinion(train, test):
+    def without(cohort, rows):
+        gone = np.isin(np.arange(len(cohort)), rows)
+        signals = {name: replace(s, length=np.where(gone, 0, s.length)) for name, s in cohort.signals.items()}
+        return replace(cohort, signals=signals)
+
+    model = system().fit(without(train, [0, 1]))
+    assert len(model.population()) == len(train) - 2
+    p = model.predict_proba(without(test, [3]))
+    np.testing.assert_allclose(p[3], 0.5)
+    np.testing.assert_allclose(np.delete(p, 3, 0), np.delete(model.predict_proba(test), 3, 0), atol=1e-6)

@@ -35,7 +35,7 @@ def test_subjects_with_one_role_are_measured(train):
 def test_errors_at_the_door(train):
     with pytest.raises(InvalidOption, match="a view at least"):
         fit_views({}, None, train, codes(train))
-    with pytest.raises(InvalidOption, match="the modality of 'pet'"):
+    with pytest.raises(InvalidOption, match="the modality of views"):
         fit_views({"pet": VectorView()}, None, train, codes(train))
     nobody = train[~train.has("smri")]
     if len(nobody):

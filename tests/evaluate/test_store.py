@@ -70,8 +70,17 @@ def test_a_model_that_no_file_can_hold_is_scored_all_the_same(cohort, tmp_path):
 def test_pieces_of_another_run_are_refused(tmp_path):
     Store(tmp_path, "one")
     Store(tmp_path, "one")
-    with pytest.raises(GraphFuseError, match="other data, models or splits"):
+    with pytest.raises(GraphFuseError, match="other data or splits"):
         Store(tmp_path, "two")
+
+
+def test_more_models_may_come_and_a_name_keeps_its_model(tmp_path):
+    Store(tmp_path, "k", {"a": gf.Ridge()}).save(("a", 0, 0), Piece(np.eye(2), 1.0))
+    more = Store(tmp_path, "k", {"a": gf.Ridge(), "b": gf.MLP()})
+    assert more.load("a", 0, 0) is not None
+    assert more.load("b", 0, 0) is None
+    with pytest.raises(GraphFuseError, match="another model called a"):
+        Store(tmp_path, "k", {"a": gf.Ridge(alphas=(1.0,))}).load("a", 0, 0)
 
 
 def test_the_fingerprint_follows_all_that_pieces_depend_on(cohort):

@@ -4,10 +4,10 @@ from graphfuse.evaluate.statistics import corrected_t_test
 from graphfuse.report.scores import (
     against_baseline,
     against_controls,
+    leaderboard_table,
     reading,
     score_table,
     site_table,
-    time_table,
     without_small_sites,
 )
 from graphfuse.report.tables import decimal, p_text
@@ -57,8 +57,12 @@ def test_a_site_below_five_shows_neither_its_size_nor_a_score(result):
     assert not set(drawn.predictions["subject"]) & set(cohort.subjects[:4])
 
 
-def test_time_adds_up(result):
-    shown = {row[0].text: row[2].text for row in time_table(result).rows}
-    total = result.seconds.groupby("model")["seconds"].sum()
-    assert shown["fusion"] == f"{total['fusion']:.1f}"
-    assert list(shown) == result.model_names
+def test_the_leaderboard_starts_with_the_best_and_tells_what_each_cost(result):
+    shown = leaderboard_table(result, {"fusion": "accuracy 99 %"})
+    board = result.leaderboard()
+    assert [row[0].text for row in shown.rows] == list(board["model"])
+    assert board["auc"].is_monotonic_decreasing
+    own = next(row for row in shown.rows if row[0].text == "fusion")
+    assert own[-1].text == "accuracy 99 %"
+    assert own[4].text == f"{board.set_index('model').loc['fusion', 'parameters']:,.0f}"
+    assert len(leaderboard_table(result).rows[0]) == len(shown.rows[0]) - 1

@@ -12,6 +12,8 @@ from graphfuse.nn.conv.gcnii import GCNIIConv
 from graphfuse.nn.conv.gen import GENConv
 from graphfuse.nn.conv.gin import GINConv, gin_mlp
 from graphfuse.nn.conv.graph_conv import GraphConv
+from graphfuse.nn.conv.hypergraph import HypergraphConv
+from graphfuse.nn.conv.relational import RGCNConv
 from graphfuse.nn.conv.roi_aware import ROIAwareConv
 from graphfuse.nn.conv.sage import SAGEConv
 from graphfuse.nn.conv.transformer import TransformerConv
@@ -28,7 +30,9 @@ __all__ = [
     "GENConv",
     "GINConv",
     "GraphConv",
+    "HypergraphConv",
     "NodeToGraph",
+    "RGCNConv",
     "ROIAwareConv",
     "SAGEConv",
     "TransformerConv",
