@@ -28,6 +28,7 @@ MODELS = {
     "mlp": (gf.MLP(hidden=16, **NET), "vector"),
     "fusion": (gf.FusionClassifier(hidden=(8,), width=8, **NET), "measures"),
     "population": (gf.PopulationClassifier(hidden=(8,), **NET), "vector"),
+    "mkl": (gf.MultipleKernel(), "vector"),
     "late": (gf.LateFusion(rule="weighted"), "vector"),
     "stacking": (gf.Stacking(), "vector"),
     "hybrid": (gf.HybridFusion({"x": gf.VectorView()}, width=16, **NET), "vector"),

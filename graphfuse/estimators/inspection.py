@@ -15,6 +15,8 @@ WEIGHTS = {"network_", "coef_", "intercept_"}
 # Attributes of a class that hold one row a person.
 PEOPLE = {
     "Agreement": {"traits_"},
+    "MultipleKernel": {"duals_", "has_"},
+    "PeopleKernel": {"rows_"},
     "PopulationClassifier": {"x_"},
     "PopulationGraph": {"units_", "traits_"},
     "PopulationSystem": {"people_", "people_traits_"},
@@ -68,6 +70,8 @@ def _rows(tree, part: str, about: str, tensors: dict, size) -> Iterator[tuple]:
             yield from _rows(item, f"{part}.{key}", _about(tree["class"], key, about, size), tensors, size)
     elif "network of" in tree:
         yield part, "network", "", 0, about, tree["network of"]
+    elif "graphs" in tree:
+        yield from _rows(tree["graphs"], part, about, tensors, size)
     elif "dict" in tree:
         for key, item in tree["dict"].items():
             yield from _rows(item, f"{part}.{key}", about, tensors, size)

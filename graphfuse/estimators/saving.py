@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from graphfuse._check import check_option
+from graphfuse.connectome.individual import IndividualNetwork
 from graphfuse.connectome.tangent import TangentSpace
 from graphfuse.errors import GraphFuseError, LeakageError, UnreadableFile
 from graphfuse.estimators.adjusting import AdjustedVector
@@ -21,8 +22,16 @@ from graphfuse.estimators.baselines import Majority
 from graphfuse.estimators.features import CohortVector, EdgeVector, ValueVector
 from graphfuse.estimators.fusion_classifier import FusionClassifier
 from graphfuse.estimators.hybrid import HybridFusion
+from graphfuse.estimators.imputation import MeanImputation, RidgeImputation
+from graphfuse.estimators.individual_view import IndividualNetworkView
 from graphfuse.estimators.late_fusion import LateFusion
 from graphfuse.estimators.measure_vector import MeasureVector
+from graphfuse.estimators.mkl.bank import KernelBank
+from graphfuse.estimators.mkl.log_rows import LogRows
+from graphfuse.estimators.mkl.multiple_kernel import MultipleKernel
+from graphfuse.estimators.mkl.people_kernel import PeopleKernel
+from graphfuse.estimators.mkl.scaling import ScaledKernel
+from graphfuse.estimators.mkl.subtree_labels import SubtreeLabels
 from graphfuse.estimators.mlp import MLP
 from graphfuse.estimators.model_file import DAMAGED, read_model_file, write_model_file
 from graphfuse.estimators.network_edges import NetworkEdges
@@ -37,6 +46,7 @@ from graphfuse.estimators.vector_view import PhenotypeView, VectorView
 from graphfuse.graph.agreement import Agreement
 from graphfuse.graph.backbone import DisparityFilter, SpanningDensity
 from graphfuse.graph.dynamic import DynamicGraph
+from graphfuse.graph.graphs import Graphs
 from graphfuse.graph.hypergraph import PopulationHypergraph
 from graphfuse.graph.population import PopulationGraph
 from graphfuse.graph.rows import Rows
@@ -45,18 +55,22 @@ from graphfuse.graph.subject import FunctionalGraph, MorphometricGraph
 from graphfuse.graph.subject_graph import SubjectGraph
 from graphfuse.graph.subject_measures import GraphMeasures
 from graphfuse.harmonise import ComBat, LocationScale, RegressOut
+from graphfuse.kernels.adjacency import Adjacency
 
 # The only classes that a file can bring to life.
 CLASSES = {
     cls.__name__: cls
     for cls in (
         AdjustedVector, Agreement, CohortVector, ComBat, DisparityFilter, DynamicGraph, EdgeVector, FunctionalGraph,
-        FusionClassifier, GraphMeasures, HybridFusion, KNearest, LateFusion, LinearSVM, LocationScale, MLP, Majority,
-        MeanOfRidges, MeasureVector, MorphometricGraph, NetworkEdges, PhenotypeView, PopulationClassifier,
-        PopulationGraph, PopulationHypergraph, PopulationSystem, RegressOut, Ridge, Rows, SpanningDensity, Stacking,
-        SubjectGraph, SubjectSystem, TangentSpace, Threshold, TopDensity, ValueVector, VectorView,
+        FusionClassifier, GraphMeasures, HybridFusion, IndividualNetwork, IndividualNetworkView, KNearest, KernelBank,
+        LateFusion, LinearSVM, LocationScale, LogRows, MLP, Majority, MeanImputation, MeanOfRidges, MeasureVector,
+        MorphometricGraph, MultipleKernel, NetworkEdges, PeopleKernel, PhenotypeView, PopulationClassifier,
+        PopulationGraph, PopulationHypergraph, PopulationSystem, RegressOut, Ridge, RidgeImputation, Rows,
+        ScaledKernel, SpanningDensity, Stacking, SubjectGraph, SubjectSystem, SubtreeLabels, TangentSpace, Threshold,
+        TopDensity, ValueVector, VectorView,
     )
 }  # fmt: skip
+GRAPHS = ("x", "nodes", "present", "offsets")  # and the weights of the edges
 # Attributes that belong to the training subjects, not to the model, and what a file holds in their place.
 PRIVATE = {"left_out_scores_": None, "unlabelled_": ()}
 FITTED = re.compile(r"[a-zA-Z]\w*_", re.ASCII)
@@ -73,8 +87,8 @@ def save_model(model, path, *, include_cohort: bool = False, prototype_size: int
         Fitted.
     path : path
     include_cohort : bool
-        A `PopulationClassifier` or a `PopulationSystem` cannot predict without the features of its training
-        subjects; True agrees to writing them into the file. Ids are never written.
+        A `PopulationClassifier`, a `PopulationSystem` or a `MultipleKernel` cannot predict without the features of its
+        training subjects; True agrees to writing them into the file. Ids are never written.
     prototype_size : int or None
         Write a `PopulationClassifier` with means of at least so many people in place of people, see `prototypes`.
 
@@ -87,7 +101,7 @@ def save_model(model, path, *, include_cohort: bool = False, prototype_size: int
     UnwritableFile
         The disk does not take it.
     """
-    if isinstance(model, (PopulationClassifier, PopulationSystem)):
+    if isinstance(model, (MultipleKernel, PopulationClassifier, PopulationSystem)):
         model = _shareable(model, include_cohort, prototype_size)
     tensors: dict[str, torch.Tensor] = {}
     tree = _encode(model, "model", tensors)
@@ -137,7 +151,8 @@ def _shareable(model, include_cohort: bool, prototype_size: int | None):
     if not include_cohort and not (averages and is_anonymous(model)):
         means = "prototype_size=10 to write means of at least 10 people in their place, or " if averages else ""
         raise LeakageError(
-            "A population model predicts from its training subjects' features, which the file would hold. Pass "
+            "A model of populations or kernels predicts from its training subjects' features, which the file would "
+            "hold. Pass "
             f"{means}include_cohort=True if their consent allows it, or save a model that keeps subjects apart."
         )
     return model
@@ -164,6 +179,9 @@ def _encode(value, place: str, tensors: dict):
     if CLASSES.get(type(value).__name__) is type(value):
         state = {key: PRIVATE.get(key, item) for key, item in sorted(vars(value).items())}
         return {"class": type(value).__name__, "state": _encode(state, place, tensors)}
+    if isinstance(value, Graphs):
+        parts = {name: getattr(value, name) for name in GRAPHS} | {"weight": value.adjacency.to_dense()}
+        return {"graphs": _encode(parts, place, tensors)}
     if isinstance(value, type) and value.__module__.startswith(SYSTEMS):
         return {"network of": f"{value.__module__.removeprefix(SYSTEMS)}:{value.__name__}"}
     raise GraphFuseError(
@@ -239,12 +257,18 @@ def _decode_class(tree: dict, tensors: dict) -> type:
     return found
 
 
+def _decode_graphs(tree: dict, tensors: dict) -> Graphs:
+    parts = _decode(tree["graphs"], tensors)
+    return Graphs(adjacency=Adjacency.from_dense(parts.pop("weight")), **parts)
+
+
 NODES = {
     frozenset({"tensor", "as"}): _decode_array,
     frozenset({"list", "as"}): _decode_list,
     frozenset({"dict"}): _decode_dict,
     frozenset({"class", "state"}): _decode_object,
     frozenset({"network of"}): _decode_class,
+    frozenset({"graphs"}): _decode_graphs,
 }
 
 

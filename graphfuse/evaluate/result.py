@@ -135,6 +135,12 @@ class CrossValidation:
 
         return leaderboard(self, metric, claims)
 
+    def by_pattern(self, metric: str = "auc") -> pd.DataFrame:
+        """Each model's score by which modalities the test subjects have; see `scores_by_pattern`."""
+        from graphfuse.evaluate.missingness import scores_by_pattern  # which is made of this class
+
+        return scores_by_pattern(self, metric)
+
     def by_site(self, metric: str = "auc") -> pd.DataFrame:
         """Each model's score on the test subjects of each site, all folds together; NaN where there is one class."""
         site = self.predictions["subject"].map(self.cohort.sites)

@@ -20,7 +20,8 @@ class Agreement(BaseEstimator):
     """On how many phenotypes two people agree: ``sum_h gamma_h(i, j)``, all pairs, (N, N).
 
     ``gamma_h`` is 1 where a categorical phenotype is equal or a quantitative one differs by less than its threshold,
-    else 0; a missing value agrees with nobody, and nobody is his own neighbour.
+    else 0; a missing value agrees with nobody, and nobody is his own neighbour. Without any phenotype everybody agrees
+    once, as in `PopulationGraph`.
 
     Parameters
     ----------
@@ -64,6 +65,8 @@ class Agreement(BaseEstimator):
 
     def _with(self, numbers: dict[str, Tensor], m: int) -> Tensor:
         """Agreement of M people with the fitted ones, (M, N)."""
+        if not numbers:
+            return torch.ones(m, self.count_)
         total = torch.zeros(m, self.count_)
         for name, own in numbers.items():
             gap = (own[:, None] - self.traits_[name][None, :]).abs()  # NaN, where a value is missing, is below nothing

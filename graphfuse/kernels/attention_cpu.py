@@ -1,7 +1,9 @@
 """Attention over edges on the CPU: a row, then a column, at a time; buffers hold the scores of one of them.
 
 The plain twin and the meaning of the arguments are in `attention_reference`, what the kernels are made of is in
-`attention_pieces`. Nodes and heads are one axis, ``node * H + head``.
+`attention_pieces`. Nodes and heads are one axis, ``node * H + head``, and arrays are flat. A kernel makes buffers and
+calls its twin in rows, which works with pointers. Arguments come in tuples: what is written, q, k, v and a, the edges,
+and `_settings`.
 """
 
 from __future__ import annotations
@@ -9,174 +11,150 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-from graphfuse.kernels.attention_pieces import add_rows, keep, locate, longest_row, score_gradient, scores
-from graphfuse.kernels.exponential import exponential, exponential_table
+from graphfuse.kernels.attention_pieces import (
+    add_rows,
+    draw,
+    inner,
+    largest,
+    locate,
+    longest_row,
+    piece,
+    powers,
+    products,
+    score_gradient,
+    scores,
+)
+from graphfuse.kernels.exponential import exponential
 from graphfuse.kernels.jit import ROWS_A_THREAD, jit, over_rows
+from graphfuse.kernels.lanes import LANES, load, pointers, spread, store, take, zeros
 
 BLOCK = 256  # rows whose share of the gradient to `a` is summed together, whoever computes them
 
 
 @jit
-def _forward(begin, end, y, lse, q, k, v, a, edge, crow, col, heads, additive, slope, scale, drop, table, bits):
-    kind = q.dtype.type
-    slope, scale, low = kind(slope), kind(scale), kind(-np.inf)
-    seed, threshold, factor = drop
+def _forward(begin, end, out, nodes, edges, settings):
+    q, crow = nodes[0], edges[1]
     longest = longest_row(crow, begin, end)
-    p, power = np.zeros(longest, q.dtype), np.zeros(longest, q.dtype)
-    exponent, ends = power.view(bits.dtype), np.zeros(longest, np.int64)
+    buffers = np.empty(longest, q.dtype), np.empty(longest, np.int64)
+    _forward_rows(begin, end, out, nodes, edges, settings, buffers)
+
+
+@piece
+def _forward_rows(begin, end, out, nodes, edges, settings, buffers):
+    """Write y, and the largest score of each row and head and the sum of its powers."""
+    kind, masked = nodes[0].dtype.type, len(edges[0]) > 0
+    (y, tops, totals), (q, k, v, a) = pointers(out), pointers(nodes)
+    (edge, crow, col), (p, ends) = pointers(edges), pointers(buffers)
+    (score_width, width), heads, additive, slope, scale, (seed, threshold, factor) = settings
+    slope, scale, factor, low = kind(slope), kind(scale), kind(factor), kind(-np.inf)
     for row in range(begin, end):
         first, count = crow[row], crow[row + 1] - crow[row]
         locate(ends, col, first, count, heads)
         for h in range(heads):
             i = row * heads + h
-            for d in range(y.shape[1]):
-                y[i, d] = kind(0)
-            scores(p, q, i, k, ends, count, h, a, additive, slope, scale)
-            if len(edge):
+            scores(p, q, i, k, score_width, ends, count, h, a, additive, slope, scale)
+            if masked:
                 for e in range(count):
                     p[e] = p[e] if edge[first + e] else low
-            peak = low
-            for e in range(count):
-                peak = max(peak, p[e])
-            if peak == low:  # no edge
-                lse[i] = kind(0)
+            store(p, count, spread(low))
+            top = largest(p, count)
+            if top == low:  # no edge
+                tops[i], totals[i] = kind(0), kind(1)
+                add_rows(y, i, p, v, width, ends, 0, h, kind(0))
                 continue
-            exponential(p, power, exponent, count, peak, table)
-            if len(edge):
+            tops[i], totals[i] = top, powers(p, count, top)
+            store(p, count, zeros(p))
+            if masked:
                 for e in range(count):
                     p[e] *= edge[first + e]
-            total = kind(0)
-            for e in range(count):
-                total += p[e]
-            lse[i] = peak + kind(np.log(total))
             if threshold:
-                keep(p, edge[:0], first, count, heads, h, seed, threshold, kind(factor))
-            share = kind(1) / total
-            for e in range(count):
-                p[e] *= share
-            for e in range(count, count + 3):
-                p[e] = kind(0)
-            add_rows(y, i, p, v, ends, count, h)
-
-
-@jit
-def _backward_targets(
-    begin,
-    end,
-    dq,
-    da,
-    delta,
-    grad,
-    y,
-    lse,
-    q,
-    k,
-    v,
-    a,
-    edge,
-    crow,
-    col,
-    heads,
-    additive,
-    slope,
-    scale,
-    drop,
-    table,
-    bits,
-):
-    """Own dq, and a row of da for each block of targets; `begin` and `end` count blocks."""
-    kind, targets = q.dtype.type, len(crow) - 1
-    slope, scale, one = kind(slope), kind(scale), kind(1)
-    seed, threshold, factor = drop
-    longest = longest_row(crow, min(begin * BLOCK, targets), min(end * BLOCK, targets))
-    p, m, power = np.zeros(longest, q.dtype), np.zeros(longest, q.dtype), np.zeros(longest, q.dtype)
-    exponent, ends = power.view(bits.dtype), np.zeros(longest, np.int64)
-    for block in range(begin, end):
-        da_block = da[block]
-        for row in range(block * BLOCK, min(block * BLOCK + BLOCK, targets)):
-            first, count = crow[row], crow[row + 1] - crow[row]
-            locate(ends, col, first, count, heads)
-            for h in range(heads):
-                i = row * heads + h
-                inner = kind(0)
-                for d in range(y.shape[1]):
-                    inner += grad[i, d] * y[i, d]
-                delta[i] = inner
-                scores(p, q, i, k, ends, count, h, a, additive, slope, scale)
-                exponential(p, power, exponent, count, lse[i], table)
-                if len(edge):
-                    for e in range(count):
-                        p[e] *= edge[first + e]
-                scores(m, grad, i, v, ends, count, h, a, False, slope, one)
-                if threshold:
-                    keep(m, edge[:0], first, count, heads, h, seed, threshold, kind(factor))
                 for e in range(count):
-                    p[e] *= m[e] - inner
-                for e in range(count, count + 3):
-                    p[e] = kind(0)
-                score_gradient(dq, da_block, i, p, q, k, ends, count, h, a, additive, slope, scale)
+                    p[e] *= draw(first + e, heads, h, seed, threshold, factor)
+            add_rows(y, i, p, v, width, ends, count, h, kind(1) / totals[i])
 
 
 @jit
-def _backward_sources(
-    begin,
-    end,
-    dk,
-    dv,
-    delta,
-    grad,
-    lse,
-    q,
-    k,
-    v,
-    a,
-    edge,
-    tcrow,
-    tcol,
-    order,
-    heads,
-    additive,
-    slope,
-    scale,
-    drop,
-    table,
-    bits,
-):
+def _backward_targets(begin, end, out, given, nodes, edges, settings):
+    """Own dq, and a row of da for each block of targets; `begin` and `end` count blocks."""
+    (dq, da, delta), q, crow = out, nodes[0], edges[1]
+    for block in range(begin, end):
+        first, last = block * BLOCK, min(block * BLOCK + BLOCK, len(crow) - 1)
+        longest = longest_row(crow, first, last)
+        buffers = np.empty(longest, q.dtype), np.empty(longest, q.dtype), np.empty(longest, np.int64)
+        _backward_target_rows(first, last, (dq, da[block], delta), given, nodes, edges, settings, buffers)
+
+
+@piece
+def _backward_target_rows(begin, end, out, given, nodes, edges, settings, buffers):
+    kind, masked = nodes[0].dtype.type, len(edges[0]) > 0
+    (dq, da, delta), (grad, y, lse), (q, k, v, a) = pointers(out), pointers(given), pointers(nodes)
+    (edge, crow, col), (p, m, ends) = pointers(edges), pointers(buffers)
+    (score_width, width), heads, additive, slope, scale, (seed, threshold, factor) = settings
+    slope, scale, factor = kind(slope), kind(scale), kind(factor)
+    for row in range(begin, end):
+        first, count = crow[row], crow[row + 1] - crow[row]
+        locate(ends, col, first, count, heads)
+        for h in range(heads):
+            i = row * heads + h
+            delta[i] = inner(grad, y, i, width)
+            scores(p, q, i, k, score_width, ends, count, h, a, additive, slope, scale)
+            products(m, grad, i, v, width, ends, count, h, kind(1))
+            if threshold:
+                for e in range(count):
+                    m[e] *= draw(first + e, heads, h, seed, threshold, factor)
+            for e in range(0, count, LANES):
+                store(p, e, exponential(load(p, e) - lse[i]) * (load(m, e) - delta[i]))
+            store(p, count, zeros(p))
+            if masked:
+                for e in range(count):
+                    p[e] *= edge[first + e]
+            score_gradient(dq, da, i, p, q, k, score_width, ends, count, h, a, additive, slope, scale)
+
+
+@jit
+def _backward_sources(begin, end, out, given, nodes, edges, settings):
     """Own dk and dv; an edge is `order[e]` of the forward pass."""
-    kind = q.dtype.type
-    slope, scale, one = kind(slope), kind(scale), kind(1)
-    seed, threshold, factor = drop
+    q, tcrow, widths, heads = nodes[0], edges[1], settings[0], settings[1]
     longest = longest_row(tcrow, begin, end)
-    p, m, power = np.zeros(longest, q.dtype), np.zeros(longest, q.dtype), np.zeros(longest, q.dtype)
-    w = np.zeros(longest, q.dtype)
-    exponent, ends = power.view(bits.dtype), np.zeros(longest, np.int64)
-    unused = np.zeros((heads, k.shape[1]), q.dtype)
+    p, m, w = np.empty(longest, q.dtype), np.empty(longest, q.dtype), np.empty(longest, q.dtype)
+    buffers = p, m, w, np.empty(longest, np.int64), np.zeros(heads * widths[0], q.dtype)
+    _backward_source_rows(begin, end, out, given, nodes, edges, settings, buffers)
+
+
+@piece
+def _backward_source_rows(begin, end, out, given, nodes, edges, settings, buffers):
+    kind, masked = nodes[0].dtype.type, len(edges[0]) > 0
+    (dk, dv), (grad, delta, lse), (q, k, v, a) = pointers(out), pointers(given), pointers(nodes)
+    (edge, tcrow, tcol, order), (p, m, w, ends, unused) = pointers(edges), pointers(buffers)
+    (score_width, width), heads, additive, slope, scale, (seed, threshold, factor) = settings
+    slope, scale, factor = kind(slope), kind(scale), kind(factor)
     for row in range(begin, end):
         first, count = tcrow[row], tcrow[row + 1] - tcrow[row]
         locate(ends, tcol, first, count, heads)
         for h in range(heads):
             i = row * heads + h
-            scores(p, k, i, q, ends, count, h, a, additive, slope, scale)
-            for e in range(count):
-                p[e] -= lse[ends[e] + h]
-            exponential(p, power, exponent, count, kind(0), table)
-            if len(edge):
+            scores(p, k, i, q, score_width, ends, count, h, a, additive, slope, scale)
+            products(m, v, i, grad, width, ends, count, h, kind(1))
+            for e in range(0, count, LANES):
+                store(w, e, zeros(w) + 1.0)
+            if threshold:
+                for e in range(count):
+                    w[e] = draw(order[first + e], heads, h, seed, threshold, factor)
+            for e in range(0, count, LANES):
+                power = exponential(load(p, e) - take(lse, ends, e, h))
+                share = power * load(w, e)
+                store(w, e, share)
+                store(p, e, share * load(m, e) - power * take(delta, ends, e, h))
+            store(p, count, zeros(p))
+            store(w, count, zeros(w))
+            if masked:
                 for e in range(count):
                     p[e] *= edge[order[first + e]]
-            scores(m, v, i, grad, ends, count, h, a, False, slope, one)
-            for e in range(count):
-                w[e] = p[e]
-            if threshold:
-                keep(w, order, first, count, heads, h, seed, threshold, kind(factor))
-            for e in range(count):
-                p[e] = w[e] * m[e] - p[e] * delta[ends[e] + h]
-            for e in range(count, count + 3):
-                p[e] = w[e] = kind(0)
-            for d in range(dv.shape[1]):
-                dv[i, d] = kind(0)
-            add_rows(dv, i, w, grad, ends, count, h)
-            score_gradient(dk, unused, i, p, k, q, ends, count, h, a, additive, slope, scale)
+                    w[e] *= edge[order[first + e]]
+            add_rows(dv, i, w, grad, width, ends, count, h, kind(1))
+            score_gradient(dk, unused, i, p, k, q, score_width, ends, count, h, a, additive, slope, scale)
 
 
 # ---- what the operation calls
@@ -184,55 +162,64 @@ def _backward_sources(
 
 def attend_forward(q, k, v, a, edge, crow, col, kind, slope, scale, dropout, seed) -> tuple[Tensor, Tensor]:
     """Return y (n, H, D) and lse (n, H): `attend_reference` on the CPU, in float32 or float64."""
-    (n, heads, _), width = q.shape, v.shape[2]
-    y, lse = v.new_empty(n * heads, width), q.new_empty(n * heads)
-    settings = _settings(q, a, edge, kind, slope, scale, dropout, seed)
-    over_rows(_forward, n, y, lse, *_nodes(q, k, v), *settings[:2], crow, col, *settings[2:])
-    return y.view(n, heads, width), lse.view(n, heads)
+    settings = _settings(q, v, kind, slope, scale, dropout, seed)
+    (n, heads, _), (_, width) = q.shape, settings[0]
+    y, tops, totals = v.new_empty(n * heads * width), q.new_empty(n * heads), q.new_empty(n * heads)
+    nodes, edges = _nodes(q, k, v, a, *settings[0]), _arrays(_mask(edge), crow, col)
+    over_rows(_forward, n, _arrays(y, tops, totals), nodes, edges, settings)
+    return _narrow(y, (n, *v.shape[1:])), tops.add_(totals.log_()).view(n, heads)
 
 
 def attend_backward(
     grad, y, lse, q, k, v, a, edge, crow, col, tcrow, tcol, order, kind, slope, scale, dropout, seed
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     """Return dq, dk, dv and da: `attend_backward_reference` on the CPU, the same bits for any threads."""
-    n, heads, width = q.shape
+    settings = _settings(q, v, kind, slope, scale, dropout, seed)
+    (n, heads, _), (score_width, width) = q.shape, settings[0]
     blocks = (n + BLOCK - 1) // BLOCK
-    dq, dk, dv = (x.new_empty(len(x) * heads, x.shape[2]) for x in (q, k, v))
-    da, delta, lse = q.new_zeros(blocks, heads, width), q.new_empty(n * heads), lse.flatten()
-    a_, edge_, *rest = _settings(q, a, edge, kind, slope, scale, dropout, seed)
-    grad, y, flat = *_nodes(grad, y), _nodes(q, k, v)
-    over_rows(
-        _backward_targets,
-        blocks,
-        dq,
-        da,
-        delta,
-        grad,
-        y,
-        lse,
-        *flat,
-        a_,
-        edge_,
-        crow,
-        col,
-        *rest,
-        least=max(ROWS_A_THREAD // BLOCK, 1),
-    )
-    over_rows(_backward_sources, len(k), dk, dv, delta, grad, lse, *flat, a_, edge_, tcrow, tcol, order, *rest)
-    return dq.view_as(q), dk.view_as(k), dv.view_as(v), None if a is None else da.sum(0)
+    dq, dk = (q.new_empty(len(x) * heads * score_width) for x in (q, k))
+    dv, da = v.new_empty(len(v) * heads * width), q.new_zeros(blocks, heads * score_width)
+    grad, y, lse, delta = _flat(grad, width), _flat(y, width), lse.flatten(), q.new_empty(n * heads)
+    nodes, mask = _nodes(q, k, v, a, score_width, width), _mask(edge)
+    by_target = _arrays(dq, da, delta), _arrays(grad, y, lse), nodes, _arrays(mask, crow, col), settings
+    by_source = _arrays(dk, dv), _arrays(grad, delta, lse), nodes, _arrays(mask, tcrow, tcol, order), settings
+    over_rows(_backward_targets, blocks, *by_target, least=max(ROWS_A_THREAD // BLOCK, 1))
+    over_rows(_backward_sources, len(k), *by_source)
+    da = None if a is None else _narrow(da.sum(0), a.shape)
+    return _narrow(dq, q.shape), _narrow(dk, k.shape), _narrow(dv, v.shape), da
 
 
-def _nodes(*tensors: Tensor) -> list[Tensor]:
-    """Return tensors (nodes, H, J) as (nodes * H, J)."""
-    return [x.reshape(x.shape[0] * x.shape[1], x.shape[2]) for x in tensors]
-
-
-def _settings(q, a, edge, kind, slope, scale, dropout, seed) -> list:
-    """Return what all kernels take: empty arrays stand for None, so that each kernel is compiled once a type."""
-    dtype = np.dtype(np.float32 if q.dtype == torch.float32 else np.float64)
-    bits = np.empty(0, np.int32 if dtype == np.float32 else np.int64)
-    a = q.new_empty(0, 0) if a is None else a
-    edge = torch.empty(0, dtype=torch.uint8) if edge is None else edge
+def _settings(q: Tensor, v: Tensor, kind: str, slope, scale, dropout, seed) -> tuple:
+    """Return what all kernels take last, the padded widths of scores and values first."""
+    additive, (_, heads, width) = kind == "additive", q.shape
+    widths = (1 if additive and width == 1 else _padded(width), _padded(v.shape[2]))
     drop = (seed, int(dropout * 2**32), 1 / (1 - dropout) if dropout < 1 else 0.0)
-    additive = kind == "additive"
-    return [a, edge, q.shape[1], additive, slope, scale, drop, exponential_table(dtype), bits]
+    return widths, heads, additive, float(slope), float(scale), drop
+
+
+def _nodes(q: Tensor, k: Tensor, v: Tensor, a: Tensor | None, score_width: int, width: int) -> tuple[np.ndarray, ...]:
+    """Return q, k, v and a flat; an empty `a` stands for None, so that each kernel is compiled once a type."""
+    a = q.new_empty(0) if a is None else _flat(a, score_width)
+    return _arrays(_flat(q, score_width), _flat(k, score_width), _flat(v, width), a)
+
+
+def _mask(edge: Tensor | None) -> Tensor:
+    return torch.empty(0, dtype=torch.uint8) if edge is None else edge
+
+
+def _arrays(*tensors: Tensor) -> tuple[np.ndarray, ...]:
+    return tuple(x.detach().numpy() for x in tensors)
+
+
+def _padded(width: int) -> int:
+    return -(-width // LANES) * LANES
+
+
+def _flat(x: Tensor, width: int) -> Tensor:
+    """Return x (..., J) flat, with zeros behind each of its rows up to `width`."""
+    return (x if x.shape[-1] == width else pad(x, (0, width - x.shape[-1]))).flatten()
+
+
+def _narrow(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return what `_flat` made wider in its `shape`."""
+    return x.view(*shape[:-1], -1)[..., : shape[-1]].contiguous()

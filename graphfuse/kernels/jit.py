@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
 
 import numba
 import torch
@@ -18,7 +21,7 @@ ROWS_A_THREAD = 64  # below this a thread costs more than it saves
 def jit(function: Callable, flags: set[str] = FAST) -> Callable:
     """Compile a kernel ``(begin, end, ...)`` for the types it is called with, and keep it on disk where that works."""
     try:
-        return _forgiving(numba.njit(nogil=True, fastmath=flags, cache=True)(function))
+        return _fresh(_forgiving(numba.njit(nogil=True, fastmath=flags, cache=True)(function)))
     except RuntimeError:  # neither the package's folder nor a home can be written
         return numba.njit(nogil=True, fastmath=flags)(function)
 
@@ -33,6 +36,19 @@ def _forgiving(kernel: Callable) -> Callable:
 
     kernel._cache.save_overload = save_if_there_is_room
     return kernel
+
+
+def _fresh(kernel: Callable) -> Callable:
+    """Let a kernel on disk be forgotten when any file of this room changes: numba looks only at the kernel's own."""
+    file = kernel._cache._cache_file
+    file._source_stamp = file._source_stamp, _room()
+    return kernel
+
+
+@lru_cache(maxsize=1)
+def _room() -> str:
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def jit_in_order(function: Callable) -> Callable:

@@ -18,6 +18,7 @@ from graphfuse.report.answer import answer, score
 from graphfuse.report.brain import brain
 from graphfuse.report.confounds import confounds
 from graphfuse.report.folds import folds
+from graphfuse.report.missing import missing
 from graphfuse.report.people import people
 from graphfuse.report.pictures import Picture, View, draw
 from graphfuse.report.provenance import provenance
@@ -61,6 +62,7 @@ def write_report(
         people=people(result.cohort),
         folds=folds(result),
         scores=_scores(result, claims),
+        lacking=missing(result),
         brain=brain(result, importance, edges),
         confounds=confounds(result),
         provenance=provenance(result, arguments),

@@ -30,7 +30,7 @@ from graphfuse.nn.conv import GCNConv
 from graphfuse.nn.dropout import Dropout
 from graphfuse.nn.population import Population
 from graphfuse.nn.readout import mean_max_readout, mean_readout
-from graphfuse.nn.structure.bank import InductiveBank
+from graphfuse.nn.structure.bank import InductiveBank, hear
 from graphfuse.systems.system import System
 
 ROLES = ("functional", "structural")
@@ -107,6 +107,15 @@ class EHGCNNetwork(nn.Module):
             role: torch.where(own.present[:, None], self.branches[role](own), 0.0) for role, own in graphs.items()
         }  # (N, 3 hidden) each
         return self.dropout(self.fusion(told, present)[0].relu())
+
+    @torch.no_grad()
+    def weights(self, population: Population) -> dict[str, Tensor]:
+        """Return whom each person hears, shares (N, fitted): rows sum to 1, or to 0 for who agrees with nobody."""
+        x, fitted = self.vectors(population), population.fitted
+        agreement = population.agreement[:, :fitted]
+        sigma = self.people.bank(x[:fitted], agreement[:fitted]).sigma
+        heard = hear(x, x[:fitted], sigma, agreement, self.people.neighbours)
+        return {"heard": torch.zeros_like(agreement).scatter_add(1, heard.place, heard.share)}
 
 
 def eh_gcn(signals: Mapping[str, str]) -> PopulationSystem:

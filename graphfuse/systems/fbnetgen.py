@@ -1,13 +1,16 @@
 """FBNetGen: series become embeddings of regions, these become the graph that the task wants, and a network reads it.
 
 ``h_r = encoder(series of r)``, ``A = softmax(H) softmax(H)^T``: regions are joined as far as they share communities
-``X_1 = BN(MLP(A X))``, ``X_2 = BN(MLP(A X_1))``, ``X_3 = BN(MLP(A X_2))`` of widths R, R and 8, X the profiles of
-connectivity; all regions side by side into an MLP of widths 256, 32, C
+``X <- BN(MLP(diag(A 1) X))``, three times, of widths R, R and 8, X the profiles of connectivity at first; all regions
+side by side into an MLP of widths 256, 32, C
 loss = 2 cross-entropy + ``sum_c mean_(i in c) |A_i - M_c|_1 / R^2 + 2 (1 - |M_0 - M_1|_1 / R^2)`` + ``s |A|_1``, M_c
 the mean graph of class c; all people are mixed with each other, ``l x_i + (1 - l) x_p``, and so are their labels.
 
-On purpose unlike the release: it multiplies X by the sums of the rows of A, so that no region hears another; the
-product A X of the paper is taken here.
+The paper, as we recall it, has ``A X``. The program behind its figures has ``diag(A 1) X``: it multiplies each region
+by the sum of its row, and no region hears another. Both are here, the program's by default; the paper's, by
+``messages="neighbours"``, learned far more slowly from simulated people, for all weights of A are alike at first. On
+purpose unlike the release: the backward half of its encoder reads the last piece of a series only; here both halves
+read all of it.
 
 References
 ----------
@@ -41,7 +44,9 @@ SLOPE = 0.2  # of every LeakyReLU
 
 
 class RecurrentEncoder(nn.Module):
-    """Pieces of a series through a bidirectional GRU of 4 layers; the last state, through one linear layer.
+    """Pieces of a series through a GRU of 4 layers, forwards and backwards; both last states, through a linear layer.
+
+    The release takes what comes out at the last piece, where the backward half has seen that piece alone.
 
     Parameters
     ----------
@@ -59,7 +64,8 @@ class RecurrentEncoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return (n, window) of series x (n, L)."""
         pieces = x[:, : x.shape[1] // self.window * self.window].unflatten(1, (-1, self.window))
-        return self.out(self.gru(pieces)[0][:, -1])
+        forwards, backwards = self.gru(pieces)[1][-2:]  # of the last layer, each (n, window)
+        return self.out(torch.cat([forwards, backwards], 1))
 
 
 class ConvolutionalEncoder(nn.Module):
@@ -92,18 +98,23 @@ class ConvolutionalEncoder(nn.Module):
 
 
 ENCODERS = {"cnn": ConvolutionalEncoder, "gru": RecurrentEncoder}
+# What a region hears through A (B, R, R) of x (B, R, D): the others, or only how strongly it is joined to them.
+MESSAGES = {"degrees": lambda weight, x: weight.sum(2, keepdim=True) * x, "neighbours": torch.bmm}
 
 
 class GraphPredictor(nn.Module):
-    """Three layers ``BN(MLP(A X))`` and an MLP over all regions.
+    """Three layers ``BN(MLP(diag(A 1) X))``, or ``BN(MLP(A X))``, and an MLP over all regions.
 
     Parameters
     ----------
     regions, features, n_classes : int
+    messages : {"degrees", "neighbours"}
+        "degrees": ``diag(A 1) X``, of the release; "neighbours": ``A X``, of the paper.
     """
 
-    def __init__(self, regions: int, features: int, n_classes: int):
+    def __init__(self, regions: int, features: int, n_classes: int, messages: str = "degrees"):
         super().__init__()
+        self.messages = check_option("messages", messages, MESSAGES)
         self.first = nn.Sequential(nn.Linear(features, regions), nn.LeakyReLU(SLOPE), nn.Linear(regions, regions))
         self.second = _dense((regions, regions))
         self.third = _dense((regions, 64, 8))
@@ -112,10 +123,10 @@ class GraphPredictor(nn.Module):
 
     def forward(self, x: Tensor, weight: Tensor, nodes: Tensor) -> Tensor:
         """Return logits (B, C) of x (B, R, F), A (B, R, R) and usable nodes (B, R)."""
-        x = mask_nodes(x, nodes)
-        x = self.norms[0](self.first(weight @ x), nodes)
-        x = self.norms[1](self.second(weight @ x), nodes)
-        x = self.norms[2](self.third(weight @ x))  # one mean and deviation a region, as published
+        hear = MESSAGES[self.messages]
+        x = self.norms[0](self.first(hear(weight, mask_nodes(x, nodes))), nodes)
+        x = self.norms[1](self.second(hear(weight, x)), nodes)
+        x = self.norms[2](self.third(hear(weight, x)))  # one mean and deviation a region, as published
         return self.head(mask_nodes(x, nodes).flatten(1))
 
 
@@ -131,6 +142,8 @@ class FBNetGenNetwork(nn.Module):
         Points of a piece, or of the first filter.
     communities : int
         Width of an embedding.
+    messages : {"degrees", "neighbours"}
+        See `GraphPredictor`.
     group, sparse : float
         Weights of the loss on the classes' graphs, and s.
     """
@@ -142,6 +155,7 @@ class FBNetGenNetwork(nn.Module):
         encoder: str = "gru",
         window: int = 4,
         communities: int = 8,
+        messages: str = "degrees",
         group: float = 1.0,
         sparse: float = 16e-4,
     ):
@@ -150,7 +164,7 @@ class FBNetGenNetwork(nn.Module):
         self.n_classes, self.group, self.sparse = n_classes, group, sparse
         self.encoder = ENCODERS[check_option("encoder", encoder, ENCODERS)](frames, window)
         self.generator = InnerProductGraph(self.encoder.out_channels, communities, "softmax")
-        self.predictor = GraphPredictor(regions, features, n_classes)
+        self.predictor = GraphPredictor(regions, features, n_classes, messages)
 
     def forward(self, inputs: Mapping[str, Graphs]) -> Tensor:
         """Return logits (B, C)."""
@@ -236,7 +250,8 @@ SYSTEM = System(
     found="bidirectional GRU of 4 layers over pieces of 4 points, or three convolutions; 8 communities, softmax, "
     "product; three layers of widths R, R, 64-8, batch normalisation, head 256-32; mixup with Beta(1, 1), twice the "
     "cross-entropy, loss on the classes' graphs, 1e-4 |A|_1 of a batch of 16, weight decay 1e-4, batch 16 (code)",
-    inferred="A X, as the paper has it, where the code multiplies by the sums of the rows; 100 points drawn from the "
+    inferred="the paper's A X (from memory; options={'messages': 'neighbours'}), where the code, as here, multiplies "
+    "regions by the sums of A's rows; both directions of the GRU read the whole series; 100 points drawn from the "
     "whole scan, each series standardised, where the release takes the first 100 frames; profiles are Fisher z and "
     "standardised; no instance normalisation over regions before the convolutions; more than two classes; AdamW at "
     "5e-4 for 14 epochs in place of Adam at 1e-4 for 500, for time on a CPU; early stopping",

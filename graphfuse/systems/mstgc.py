@@ -173,9 +173,9 @@ class MSTGCNetwork(nn.Module):
     def weights(self, inputs: Mapping[str, Graphs]) -> dict[str, Tensor]:
         """Return ``attention_CHANNEL`` (B, W, R), and the pooling's ``score`` (B, W, R), 0 for a region not kept.
 
-        Xu and others name the regions that recur over folds and do not say how they rank them. On planted effects the
-        regions that count were kept more often in some trainings and less often in others: which end of the scores
-        stays is the network's choice. Gradient times input found them each time.
+        Xu and others name the regions that recur over folds and do not say how they rank them. Where we planted a
+        strong effect, its regions were the most often kept ones after some trainings and the least often kept ones
+        after others: which end of the scores stays is the network's choice. Gradient times input has no such choice.
         """
         graphs, windows = inputs[FUNCTIONAL], self._run(inputs)
         z, share = self._fused(windows)

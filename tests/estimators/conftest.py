@@ -21,6 +21,7 @@ MODELS = {
     "mlp": gf.MLP(epochs=3, hidden=4),
     "fusion": gf.FusionClassifier(epochs=3, hidden=(4,), width=4),
     "population": gf.PopulationClassifier(epochs=4, hidden=(4,), components=8),
+    "mkl": gf.MultipleKernel(combination="cka"),
     "late": gf.LateFusion(rule="weighted", folds=3),
     "stacking": gf.Stacking(folds=3),
     "hybrid": gf.HybridFusion(

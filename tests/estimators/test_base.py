@@ -144,11 +144,22 @@ def test_a_modality_that_a_whole_class_lacks_is_refused(model, train):
             model.fit(leaking)
 
 
+INNER_SPLITS = (
+    "FusionClassifier",
+    "HybridFusion",
+    "LateFusion",
+    "LinearSVM",
+    "MLP",
+    "MultipleKernel",
+    "PopulationClassifier",
+    "Stacking",
+)
+
+
 def test_a_class_of_one_is_refused_by_name_where_an_inner_split_is_needed(model, train):
     y = np.zeros(len(train), int)
     y[0] = 1
-    inner = ("FusionClassifier", "HybridFusion", "LateFusion", "LinearSVM", "MLP", "PopulationClassifier", "Stacking")
-    if type(model).__name__ in inner:
+    if type(model).__name__ in INNER_SPLITS:
         with pytest.raises(ClassTooSmall, match="at least two"):
             model.fit(train.blind(), y)
     else:

@@ -35,3 +35,13 @@ def test_it_learns_a_planted_effect():
     model = gf.MLP(hidden=8, epochs=40).fit(cohort[:70])
     assert model.score(cohort[:70]) > 0.8
     assert model.score(cohort[70:]) > 0.6
+
+
+def test_who_lacks_a_modality_is_imputed_from_training_people_alone(cohort):
+    people = cohort.without("smri", np.arange(len(cohort)) % 2 == 0)
+    train, test = people[:44], people[44:]
+    model = gf.MLP(epochs=3, hidden=4, impute="propagation").fit(train)
+    p = model.predict_proba(test)
+    np.testing.assert_allclose(model.predict_proba(test[[0]])[0], p[0], atol=1e-5)
+    plain = gf.MLP(epochs=3, hidden=4).fit(train).predict_proba(test)
+    assert np.abs(p - plain)[~test.has("smri")].max() > 1e-4

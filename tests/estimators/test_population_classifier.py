@@ -153,3 +153,13 @@ def test_training_by_neighbourhoods_leaves_the_random_state_of_torch_alone(train
     before = torch.get_rng_state()
     small(batch_size=16).fit(train)
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_who_lacks_a_modality_is_imputed_from_training_people_alone(cohort):
+    people = cohort.without("smri", np.arange(len(cohort)) % 2 == 0)
+    train, test = people[:44], people[44:]
+    model = gf.PopulationClassifier(epochs=3, hidden=(4,), components=8, impute="nearest").fit(train)
+    p = model.predict_proba(test)
+    np.testing.assert_allclose(model.predict_proba(test[[0]])[0], p[0], atol=1e-5)
+    plain = gf.PopulationClassifier(epochs=3, hidden=(4,), components=8).fit(train).predict_proba(test)
+    assert np.abs(p - plain)[~test.has("smri")].max() > 1e-4

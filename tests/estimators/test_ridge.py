@@ -88,3 +88,13 @@ def test_noise_is_scored_as_noise_and_signal_as_signal():
     cohort = gf.simulate_cohort(100, auc=0.95, modalities=("smri",), missing={}, site_offset=0.3, seed=1).cohort
     p = gf.Ridge().fit(cohort[:60]).predict_proba(cohort[60:])
     assert roc_auc_score(cohort[60:].y, p[:, 1]) > 0.6
+
+
+def test_who_lacks_a_modality_is_imputed_from_training_people_alone(cohort):
+    people = cohort.without("smri", np.arange(len(cohort)) % 2 == 0)
+    train, test = people[:44], people[44:]
+    model = gf.Ridge(impute="ridge").fit(train)
+    p = model.predict_proba(test)
+    np.testing.assert_allclose(model.predict_proba(test[[0]])[0], p[0], atol=1e-5)
+    plain = gf.Ridge().fit(train).predict_proba(test)
+    assert np.abs(p - plain)[~test.has("smri")].max() > 1e-4

@@ -48,3 +48,13 @@ def test_inner_scores_come_from_machines_that_have_not_seen_the_family(train):
     assert not {0, 1} & set(train_rows)
     reference = SVC(kernel="precomputed").fit(K[np.ix_(train_rows, train_rows)], flipped[train_rows] == 0)
     np.testing.assert_allclose(scores[:2, 0], reference.decision_function(K[np.ix_([0, 1], train_rows)]), atol=1e-6)
+
+
+def test_who_lacks_a_modality_is_imputed_from_training_people_alone(cohort):
+    people = cohort.without("smri", np.arange(len(cohort)) % 2 == 0)
+    train, test = people[:44], people[44:]
+    model = gf.LinearSVM(impute="nearest").fit(train)
+    p = model.predict_proba(test)
+    np.testing.assert_allclose(model.predict_proba(test[[0]])[0], p[0], atol=1e-5)
+    plain = gf.LinearSVM().fit(train).predict_proba(test)
+    assert np.abs(p - plain)[~test.has("smri")].max() > 1e-4

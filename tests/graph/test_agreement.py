@@ -83,3 +83,9 @@ def test_nobody_agrees_with_somebody_new_who_agrees_with_the_fitted():
 def test_a_threshold_is_above_zero():
     with pytest.raises(InvalidOption, match="within"):
         Agreement((), {"age": 0.0}).fit(pd.DataFrame({"age": [1.0]}))
+
+
+def test_without_phenotypes_everybody_agrees_once():
+    agreement = Agreement().fit(pd.DataFrame(index=range(3)))
+    assert torch.equal(agreement.matrix(), 1 - torch.eye(3))
+    assert agreement.attached(pd.DataFrame(index=range(1)))[3].tolist() == [1, 1, 1, 0]

@@ -1,4 +1,4 @@
-"""EH-GCN is inductive: new people hear its bank without changing it, and no parameter knows how many people there are."""
+"""EH-GCN is inductive: new people hear its bank without changing it; no parameter knows how many people there are."""
 
 from __future__ import annotations
 
@@ -98,6 +98,15 @@ def test_she_hears_the_two_most_alike_people_of_her_site_by_their_affinity():
         expected = expected.relu()
     answer = net.people.predict(x[8:9], bank, people.agreement[8:9, :FITTED].double())[0]
     torch.testing.assert_close(answer, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_weights_tell_whom_each_person_hears_never_herself():
+    people = population()
+    heard = network().eval().weights(people)["heard"]
+    assert heard.shape == (N, FITTED)
+    assert (heard > 0).sum(1).tolist() == [2] * N
+    torch.testing.assert_close(heard.sum(1), torch.ones(N))
+    assert not heard[people.agreement[:, :FITTED] == 0].any()
 
 
 def test_the_order_of_regions_does_not_matter_inside_a_branch_but_their_edges_do():

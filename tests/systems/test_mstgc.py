@@ -226,7 +226,7 @@ def community(n: int, seed: int) -> Cohort:
     rng = np.random.default_rng(seed)
     y = np.arange(n) % 2
     x = rng.normal(size=(n, T, REGIONS))
-    x[:, :, :PLANTED] += 1.5 * y[:, None, None] * rng.normal(size=(n, T, 1))
+    x[:, :, :PLANTED] += 2.5 * y[:, None, None] * rng.normal(size=(n, T, 1))
     fibres = np.triu(rng.gamma(1.0, size=(n, REGIONS, REGIONS)), 1)
     fibres[:, :PLANTED, :PLANTED] *= np.exp(y)[:, None, None]
     return people(x, fibres, y)
@@ -267,7 +267,7 @@ def test_planted_dynamics_need_the_order_of_the_windows_and_the_own_channels():
 
 
 @pytest.mark.slow
-def test_the_planted_community_ranks_on_top():
+def test_the_planted_community_ranks_on_top_and_the_pooling_sets_it_apart():
     cohort = community(200, 0)
     train, test = cohort[np.arange(120)], cohort[np.arange(120, 200)]
     model = fitted(train, 0)
@@ -277,3 +277,6 @@ def test_the_planted_community_ranks_on_top():
     (slope,) = torch.autograd.grad((logits[:, 1] - logits[:, 0]).sum(), x)
     importance = (slope * x).detach().sum(-1).abs().mean(0)  # gradient times input, by region
     assert set(importance.topk(PLANTED).indices.tolist()) == set(range(PLANTED))
+    kept = (network.weights(inputs)["score"] != 0).double().mean((0, 1))
+    ends = [set(kept.topk(PLANTED, largest=largest).indices.tolist()) for largest in (True, False)]
+    assert set(range(PLANTED)) in ends  # either end of the scores may be the one that stays

@@ -164,5 +164,5 @@ def test_it_learns_what_was_planted(cohort):
     cohort = louder(cohort)
     train, test = cohort[np.arange(36)], cohort[np.arange(36, 48)]
     shallow = {"num_layers": 2}  # eight layers need more people
-    model = vmm_dgcn({ROLE: "dti"}).set_params(epochs=40, patience=40, learning_rate=5e-3, options=shallow).fit(train)
+    model = vmm_dgcn({ROLE: "dti"}).set_params(epochs=30, patience=30, learning_rate=5e-3, options=shallow).fit(train)
     assert roc_auc_score(test.y, model.predict_proba(test)[:, 1]) > 0.8

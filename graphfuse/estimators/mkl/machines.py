@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from inspect import signature
 from typing import NamedTuple
 
 import numpy as np
 
 from graphfuse._check import check_option
+from graphfuse.errors import InvalidOption
 from graphfuse.estimators.mkl.alignment import alignment_weights
 from graphfuse.estimators.mkl.bank import Kernels
 from graphfuse.estimators.mkl.combine import clipped, negative_directions, weighted_mean
@@ -60,18 +63,32 @@ def fit_machines(
         Penalty.
     options : dict or None
         Of the combination, such as ``{"lam": 0.2}`` for ``easy``.
+
+    Raises
+    ------
+    InvalidOption
     """
-    check_option("combination", combination, WEIGHTS)
+    weigh = _rule(combination, options or {})
     n_classes = int(codes.max()) + 1
     machines = []
     for c in range(n_classes if n_classes > 2 else 1):
         signs = np.where(codes == c, 1.0, -1.0)
-        weights = WEIGHTS[combination](Problem(kernels.rows, kernels.has, signs, C), **(options or {}))
+        weights = weigh(Problem(kernels.rows, kernels.has, signs, C), **(options or {}))
         machines.append((weights, *_machine(kernels, weights, signs, C)))
     weights, duals, intercepts = (np.stack(part) for part in zip(*machines, strict=True))
     if n_classes > 2:
         return Machines(weights, duals, intercepts)
     return Machines(np.repeat(weights, 2, 0), np.concatenate([duals, -duals]), np.append(intercepts, -intercepts))
+
+
+def _rule(combination: str, options: dict) -> Callable[..., np.ndarray]:
+    """The function of a combination, once it is clear that it takes these options."""
+    weigh = WEIGHTS[check_option("combination", combination, WEIGHTS)]
+    taken = list(signature(weigh).parameters)[1:]
+    for name in options:
+        if name not in taken:
+            raise InvalidOption(f"combination={combination!r} takes {taken or 'no options'}; got {name!r} in options.")
+    return weigh
 
 
 def _machine(kernels: Kernels, weights: np.ndarray, signs: np.ndarray, C: float) -> tuple[np.ndarray, float]:

@@ -22,10 +22,10 @@ class MultipleKernel(CohortClassifier):
 
     Each class is told from the rest with weights of its own. Two people are compared by the kernels that both have,
     with weights that sum to 1 again; what is then not positive semi-definite has its negative eigenvalues clipped, and
-    the row of a new person is projected as those of the training people are. A person without any modality gets the
-    intercept. Weights are learned as if who lacks a modality were its training mean. How missing modalities enter has
-    no formula in the papers below: it is ours, after Chen et al. 2009. Probabilities come from the scores of five inner
-    folds of the training people, in which weights are learned again.
+    the row of a new person is projected as those of the training people are. A person without any modality of a weight
+    above 0 gets the intercept. Weights are learned as if who lacks a modality were its training mean. The paper below
+    has no formula for missing modalities: this one is ours, the repair is that of Chen et al. 2009. Probabilities come
+    from the scores of five inner folds of the training people, in which weights are learned again.
 
     The fitted model holds the features of its training people, as any kernel machine does.
 

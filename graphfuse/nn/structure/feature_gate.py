@@ -32,11 +32,9 @@ class FeatureGate(nn.Module):
     def __init__(self, in_channels: int, temperature: float = 1.0, groups: Tensor | None = None):
         super().__init__()
         self.temperature = check_range("temperature", temperature, 0.0, open_low=True)
-        groups = torch.arange(in_channels) if groups is None else torch.as_tensor(groups).long()
-        if len(check_shape("groups", groups, (in_channels,))) and int(groups.min()) < 0:
-            raise InvalidOption(f"groups must be >= 0; got {int(groups.min())}. Count the gates from 0.")
-        self.register_buffer("groups", groups)
-        self.logit = nn.Parameter(torch.zeros(int(groups.max()) + 1 if len(groups) else 0))
+        gates = in_channels if groups is None else _count(torch.as_tensor(groups), in_channels)
+        self.register_buffer("groups", torch.arange(in_channels) if groups is None else torch.as_tensor(groups).long())
+        self.logit = nn.Parameter(torch.zeros(gates))
 
     def gates(self) -> Tensor:
         """Return the gates, (n,), each in 0 .. 1; 1/2 at the start."""
@@ -50,3 +48,10 @@ class FeatureGate(nn.Module):
         """Return x (..., F) times the gates."""
         check_shape("x", x, (*x.shape[:-1], len(self.groups)))
         return check_finite("x", x, LIMIT) * self.gates()[self.groups]
+
+
+def _count(groups: Tensor, in_channels: int) -> int:
+    """Return how many gates the groups (F,) name."""
+    if len(check_shape("groups", groups, (in_channels,))) and int(groups.min()) < 0:
+        raise InvalidOption(f"groups must be >= 0; got {int(groups.min())}. Count the gates from 0.")
+    return int(groups.max()) + 1 if len(groups) else 0
