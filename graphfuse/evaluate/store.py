@@ -74,7 +74,7 @@ class Store:
     """
 
     def __init__(self, folder, key: str, models: Mapping | None = None):
-        self.marks = {name: _described(model) for name, model in (models or {}).items()}
+        self.marks = {name: _mark(model) for name, model in (models or {}).items()}
         self._unsaved: set[str] = set()  # models that a file cannot hold; said once each
         self.folder = None if folder is None else Path(folder) / "pieces"
         if self.folder is None:
@@ -168,6 +168,11 @@ def data_fingerprints(cohort) -> dict[str, str]:
             mark.update(np.ascontiguousarray(array).tobytes())
         marks[f"signals.{name}"] = mark.hexdigest()
     return marks
+
+
+def _mark(model) -> str:
+    """A hash of a model and its parameters."""
+    return blake2b(_described(model).encode(), digest_size=8).hexdigest()
 
 
 def _described(value) -> str:

@@ -18,9 +18,11 @@ from graphfuse.systems import (
     braingnn,
     brainnetcnn,
     dgm,
+    dual_pathway,
     eh_gcn,
     emo_gcn,
     ev_gcn,
+    fbnetgen,
     gcn_sz,
     gcn_sz_fused,
     hgnn,
@@ -32,6 +34,7 @@ from graphfuse.systems import (
     mmgl,
     mstgc,
     parisot,
+    stagin,
     vmm_dgcn,
 )
 from graphfuse.systems.system import System
@@ -44,9 +47,11 @@ SYSTEMS: dict[str, System] = {
         braingnn,
         brainnetcnn,
         dgm,
+        dual_pathway,
         eh_gcn,
         emo_gcn,
         ev_gcn,
+        fbnetgen,
         gcn_sz,
         gcn_sz_fused,
         hgnn,
@@ -58,6 +63,7 @@ SYSTEMS: dict[str, System] = {
         mmgl,
         mstgc,
         parisot,
+        stagin,
         vmm_dgcn,
     )
 }

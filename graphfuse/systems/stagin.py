@@ -216,8 +216,8 @@ SYSTEM = System(
     "regions' series, 4 GIN layers of two linear layers with batch normalisation, SERO or GARO, one transformer head "
     "without a skip, logits summed over layers with dropout 0.5 on them, orthogonality 1e-5, a random stretch of the "
     "scan at each step (code)",
-    inferred="windows of 60 s side by side, 20 points of each, where the release has 50 frames (36 s) every 3; width 64 "
-    "of 128, runs of 3 windows, 16 epochs of 30, batches of 16 in place of 3, for time on a CPU (128 by "
+    inferred="windows of 60 s side by side, 20 points of each, where the release has 50 frames (36 s) every 3; width "
+    "64 of 128, runs of 3 windows, 16 epochs of 30, batches of 16 in place of 3, for time on a CPU (128 by "
     "options={'width': 128}); AdamW at 1e-3 in place of Adam whose rate rises from 5e-4 to 1e-3 and falls; early "
     "stopping; the GRU starts anew in each window; the mean over windows; the 30 % are of the pairs of usable regions",
 )

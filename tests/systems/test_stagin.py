@@ -180,7 +180,7 @@ def planted(cohort):
 
 @pytest.fixture(scope="module")
 def model(train):
-    small = {"options": {"width": 16, "layers": 2, "windows": 2}, "learning_rate": 1e-2, "epochs": 25, "patience": 25}
+    small = {"options": {"width": 16, "layers": 1, "windows": 1}, "learning_rate": 1e-2, "epochs": 40, "patience": 40}
     return stagin({"functional": "fmri"}).set_params(**small).fit(planted(train))
 
 
