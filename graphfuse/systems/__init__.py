@@ -7,65 +7,41 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 
 import pandas as pd
 
 from graphfuse._check import check_option
 from graphfuse.cohort import Cohort
-from graphfuse.systems import (
-    am_gcn,
-    brain_network_transformer,
-    braingnn,
-    brainnetcnn,
-    dgm,
-    dual_pathway,
-    eh_gcn,
-    emo_gcn,
-    ev_gcn,
-    fbnetgen,
-    gcn_sz,
-    gcn_sz_fused,
-    hgnn,
-    hi_gcn,
-    idgl,
-    iglcn,
-    kipf,
-    mm_gnn,
-    mmgl,
-    mstgc,
-    parisot,
-    stagin,
-    vmm_dgcn,
-)
 from graphfuse.systems.system import System
 
+MODULES = (
+    "am_gcn",
+    "brain_network_transformer",
+    "braingnn",
+    "brainnetcnn",
+    "dgm",
+    "dual_pathway",
+    "eh_gcn",
+    "emo_gcn",
+    "ev_gcn",
+    "fbnetgen",
+    "gcn_sz",
+    "gcn_sz_fused",
+    "hgnn",
+    "hi_gcn",
+    "idgl",
+    "iglcn",
+    "kipf",
+    "mm_gnn",
+    "mmgl",
+    "mstgc",
+    "parisot",
+    "stagin",
+    "vmm_dgcn",
+)
 SYSTEMS: dict[str, System] = {
-    module.SYSTEM.name: module.SYSTEM
-    for module in (
-        am_gcn,
-        brain_network_transformer,
-        braingnn,
-        brainnetcnn,
-        dgm,
-        dual_pathway,
-        eh_gcn,
-        emo_gcn,
-        ev_gcn,
-        fbnetgen,
-        gcn_sz,
-        gcn_sz_fused,
-        hgnn,
-        hi_gcn,
-        idgl,
-        iglcn,
-        kipf,
-        mm_gnn,
-        mmgl,
-        mstgc,
-        parisot,
-        stagin,
-        vmm_dgcn,
-    )
+    system.name: system for system in (import_module(f"graphfuse.systems.{name}").SYSTEM for name in MODULES)
 }
 
 __all__ = ["SYSTEMS", "System", "claims", "list_systems", "make_system", "makers", "systems_of"]
