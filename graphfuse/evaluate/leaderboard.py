@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 
 from graphfuse._check import check_option
-from graphfuse.evaluate.metrics import METRICS
-from graphfuse.evaluate.result import SMALLER_IS_BETTER, CrossValidation
+from graphfuse.evaluate.metrics import METRICS, SMALLER_IS_BETTER
 
 
-def leaderboard(result: CrossValidation, metric: str = "auc", claims: Mapping[str, str] | None = None) -> pd.DataFrame:
+def leaderboard(result, metric: str = "auc", claims: Mapping[str, str] | None = None) -> pd.DataFrame:
     """One row a model, the best first.
 
     Parameters

@@ -107,6 +107,7 @@ METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "specificity": specificity,
     "brier": brier,
 }
+SMALLER_IS_BETTER = ("brier",)
 
 
 def fold_scores(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:

@@ -10,8 +10,7 @@ from scipy.stats import MonteCarloMethod, chi2_contingency
 
 from graphfuse._check import check_option
 from graphfuse.cohort import Cohort
-from graphfuse.evaluate.metrics import METRICS, fold_scores
-from graphfuse.evaluate.result import SMALLER_IS_BETTER, CrossValidation
+from graphfuse.evaluate.metrics import METRICS, SMALLER_IS_BETTER, fold_scores
 
 NOTHING = "nothing"
 SPARSE = 5  # expected people in a cell, below which the chi-square distribution is a poor guide
@@ -40,7 +39,7 @@ def pattern_names(cohort: Cohort) -> list[str]:
     return sorted(counts.index, key=lambda name: (name != complete(cohort), -counts[name], name))
 
 
-def scores_by_pattern(result: CrossValidation, metric: str = "auc") -> pd.DataFrame:
+def scores_by_pattern(result, metric: str = "auc") -> pd.DataFrame:
     """Each model's score on the test subjects of each pattern of modalities, and what they lose.
 
     The test subjects of all folds of a repeat are taken together, repeats are averaged. The loss compares different

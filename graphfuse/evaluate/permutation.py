@@ -15,8 +15,7 @@ from graphfuse._threads import one_thread
 from graphfuse.cohort import Cohort
 from graphfuse.errors import InvalidOption
 from graphfuse.evaluate.cross_validation import fit_fold, make_folds
-from graphfuse.evaluate.metrics import METRICS, check_probabilities
-from graphfuse.evaluate.result import SMALLER_IS_BETTER
+from graphfuse.evaluate.metrics import METRICS, SMALLER_IS_BETTER, check_probabilities
 from graphfuse.evaluate.splits import Splits
 from graphfuse.evaluate.statistics import permutation_p
 from graphfuse.evaluate.vault import Vault, freeze

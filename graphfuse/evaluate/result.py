@@ -13,13 +13,14 @@ from graphfuse.cohort import Cohort
 from graphfuse.estimators.population_system import PopulationSystem
 from graphfuse.estimators.subject_system import SubjectSystem
 from graphfuse.evaluate.declaration import COLUMNS
-from graphfuse.evaluate.metrics import METRICS, calibration_table, fold_scores
+from graphfuse.evaluate.leaderboard import leaderboard
+from graphfuse.evaluate.metrics import METRICS, SMALLER_IS_BETTER, calibration_table, fold_scores
+from graphfuse.evaluate.missingness import scores_by_pattern
 from graphfuse.evaluate.models import inner
 from graphfuse.evaluate.sites import site_table
 from graphfuse.evaluate.splits import GivenSplits, Splits
 from graphfuse.evaluate.statistics import compare, summarise
 
-SMALLER_IS_BETTER = ("brier",)
 STEPS = ("model", *COLUMNS, "tried")
 
 
@@ -131,14 +132,10 @@ class CrossValidation:
 
         See `graphfuse.evaluate.leaderboard.leaderboard`.
         """
-        from graphfuse.evaluate.leaderboard import leaderboard  # which is made of this class
-
         return leaderboard(self, metric, claims)
 
     def by_pattern(self, metric: str = "auc") -> pd.DataFrame:
         """Each model's score by which modalities the test subjects have; see `scores_by_pattern`."""
-        from graphfuse.evaluate.missingness import scores_by_pattern  # which is made of this class
-
         return scores_by_pattern(self, metric)
 
     def by_site(self, metric: str = "auc") -> pd.DataFrame:
