@@ -212,6 +212,7 @@ SYSTEM = System(
     stagin,
     "Kim et al. 2021, NeurIPS, arXiv:2105.13495",
     needs={ROLE: ("timeseries",)},
+    seconds=True,
     found="positive correlations above the 70th percentile as edges of weight 1, one-hot regions beside a GRU over all "
     "regions' series, 4 GIN layers of two linear layers with batch normalisation, SERO or GARO, one transformer head "
     "without a skip, logits summed over layers with dropout 0.5 on them, orthogonality 1e-5, a random stretch of the "

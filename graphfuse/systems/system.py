@@ -6,8 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
+import numpy as np
+
 from graphfuse.cohort import Cohort
 from graphfuse.errors import MissingModality
+from graphfuse.signal import Signal
 
 KINDS = {
     "timeseries": "time series",
@@ -35,6 +38,8 @@ class System:
         Kinds of signal of which it takes every modality there is, at least one, each as a role of its own name.
     same_regions : bool
         Whether the modalities in `needs` must share their regions.
+    seconds : bool
+        Whether it cuts time series in seconds, so that their repetition times must be known.
     phenotypes : str
         What it reads phenotypes for; empty = nothing.
     transductive : bool
@@ -51,6 +56,7 @@ class System:
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     takes: tuple[str, ...] = ()
     same_regions: bool = False
+    seconds: bool = False
     phenotypes: str = ""
     transductive: bool = False
     found: str = ""
@@ -99,9 +105,11 @@ class System:
         """The modalities that can play a role; kinds named first come first."""
         kinds = self.needs[role]
         able = [name for kind in kinds for name, signal in cohort.signals.items() if signal.kind == kind]
-        if not able:
-            raise self._missing(cohort, f"{_told(kinds)} (as {role})")
-        return able
+        timed = [name for name in able if not self.seconds or _timed(cohort.signals[name])]
+        if not timed:
+            known = " of known repetition time" if self.seconds else ""
+            raise self._missing(cohort, f"{_told(kinds)}{known} (as {role})")
+        return timed
 
     def _agree(self, cohort: Cohort, chosen: tuple[str, ...]) -> bool:
         names = [cohort.signals[name].names for name in chosen]
@@ -110,6 +118,10 @@ class System:
     def _missing(self, cohort: Cohort, wanted: str) -> MissingModality:
         have = ", ".join(f"{name} ({signal.kind})" for name, signal in cohort.signals.items()) or "no signals"
         return MissingModality(f"{self.name} needs {wanted}; the cohort has {have}. Add one, or leave this system out.")
+
+
+def _timed(signal: Signal) -> bool:
+    return signal.t_r is not None and bool(np.isfinite(np.asarray(signal.t_r, float)[signal.present]).all())
 
 
 def _told(kinds: tuple[str, ...]) -> str:
