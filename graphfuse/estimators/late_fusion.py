@@ -10,7 +10,7 @@ import torch
 from graphfuse.cohort import Cohort
 from graphfuse.errors import InvalidOption
 from graphfuse.estimators.base import CohortClassifier
-from graphfuse.estimators.nested_models import NestedModels
+from graphfuse.estimators.nested import NestedModels
 from graphfuse.estimators.panel import Opinions, ask_panel, fit_panel, modalities_read, out_of_fold, scope_of_panel
 from graphfuse.fusion.output import area_under_curve, output_rule, softmax_weights
 

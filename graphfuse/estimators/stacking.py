@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from graphfuse._check import check_option, check_range
 from graphfuse.cohort import Cohort
 from graphfuse.estimators.base import CohortClassifier
-from graphfuse.estimators.nested_models import NestedModels
+from graphfuse.estimators.nested import NestedModels
 from graphfuse.estimators.panel import Opinions, ask_panel, fit_panel, modalities_read, out_of_fold, scope_of_panel
 
 CLIP = 1e-6  # of probabilities before their logarithm
