@@ -39,8 +39,8 @@ def mean_readout(x: Tensor, nodes: Tensor | None = None) -> Tensor:
 def max_readout(x: Tensor, nodes: Tensor | None = None) -> Tensor:
     """Return the largest value over usable nodes, (G, D)."""
     if nodes is None:
-        return mask_nodes(x, None).amax(1)
-    largest = mask_nodes(x, nodes, torch.finfo(x.dtype).min).amax(1)
+        return mask_nodes(x, None).max(1).values  # whose gradient is several times quicker than that of amax
+    largest = mask_nodes(x, nodes, torch.finfo(x.dtype).min).max(1).values
     return torch.where(nodes.any(1, keepdim=True), largest, 0.0)
 
 

@@ -61,7 +61,8 @@ class EigenPooling(nn.Module):
         members = self.members.expand(len(x), -1, -1)  # (G, R, K)
         members = members if nodes is None else torch.where(nodes[..., None], members, 0.0)
         held = members.sum(1)
-        coefficients = torch.einsum("lrk,grd->gkld", self.basis, x).flatten(2)  # (G, K, L D)
+        modes = self.basis.permute(2, 0, 1)  # (K, L, R)
+        coefficients = (modes.flatten(0, 1) @ x).unflatten(1, modes.shape[:2]).flatten(2)  # (G, K, L D)
         return Pooled(coefficients, _between(adjacency, members), held > 0, None, held)
 
 
