@@ -32,6 +32,7 @@ _HOME = {
     "GraphFuseWarning": "graphfuse.errors",
     "GraphMeasures": "graphfuse.graph.subject_measures",
     "Graphs": "graphfuse.graph.graphs",
+    "HierarchicalClassifier": "graphfuse.estimators.hierarchical",
     "HybridFusion": "graphfuse.estimators.hybrid",
     "IndividualNetwork": "graphfuse.connectome.individual",
     "IndividualNetworkView": "graphfuse.estimators.individual_view",

@@ -21,6 +21,7 @@ from graphfuse.estimators.adjusting import AdjustedVector
 from graphfuse.estimators.baselines import Majority
 from graphfuse.estimators.features import CohortVector, EdgeVector, ValueVector
 from graphfuse.estimators.fusion_classifier import FusionClassifier
+from graphfuse.estimators.hierarchical import HierarchicalClassifier
 from graphfuse.estimators.hybrid import HybridFusion
 from graphfuse.estimators.imputation import MeanImputation, RidgeImputation
 from graphfuse.estimators.individual_view import IndividualNetworkView
@@ -62,12 +63,12 @@ CLASSES = {
     cls.__name__: cls
     for cls in (
         AdjustedVector, Agreement, CohortVector, ComBat, DisparityFilter, DynamicGraph, EdgeVector, FunctionalGraph,
-        FusionClassifier, GraphMeasures, HybridFusion, IndividualNetwork, IndividualNetworkView, KNearest, KernelBank,
-        LateFusion, LinearSVM, LocationScale, LogRows, MLP, Majority, MeanImputation, MeanOfRidges, MeasureVector,
-        MorphometricGraph, MultipleKernel, NetworkEdges, PeopleKernel, PhenotypeView, PopulationClassifier,
-        PopulationGraph, PopulationHypergraph, PopulationSystem, RegressOut, Ridge, RidgeImputation, Rows,
-        ScaledKernel, SpanningDensity, Stacking, SubjectGraph, SubjectSystem, SubtreeLabels, TangentSpace, Threshold,
-        TopDensity, ValueVector, VectorView,
+        FusionClassifier, GraphMeasures, HierarchicalClassifier, HybridFusion, IndividualNetwork,
+        IndividualNetworkView, KNearest, KernelBank, LateFusion, LinearSVM, LocationScale, LogRows, MLP, Majority,
+        MeanImputation, MeanOfRidges, MeasureVector, MorphometricGraph, MultipleKernel, NetworkEdges, PeopleKernel,
+        PhenotypeView, PopulationClassifier, PopulationGraph, PopulationHypergraph, PopulationSystem, RegressOut,
+        Ridge, RidgeImputation, Rows, ScaledKernel, SpanningDensity, Stacking, SubjectGraph, SubjectSystem,
+        SubtreeLabels, TangentSpace, Threshold, TopDensity, ValueVector, VectorView,
     )
 }  # fmt: skip
 GRAPHS = ("x", "nodes", "present", "offsets")  # and the weights of the edges

@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from graphfuse._check import check_range
 from graphfuse.errors import InvalidOption, ShapeMismatch
+from graphfuse.fusion.named import make_fusion
 from graphfuse.kernels.finite import check_finite
 
 
@@ -73,8 +74,6 @@ class HierarchicalFusion(nn.Module):
         bidirectional: bool = False,
     ):
         super().__init__()
-        from graphfuse.fusion import make_fusion  # late: the room imports this file
-
         self.in_channels, self.out_channels = _levels(in_channels), out_channels
         fusions = [fusion] * len(in_channels) if isinstance(fusion, str) or callable(fusion) else list(fusion)
         if len(fusions) != len(in_channels):
