@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +36,8 @@ class Cost:
 @contextmanager
 def measured() -> Iterator[Cost]:
     """Measure what runs inside; the high-water mark of the process starts anew."""
-    cost, before, began = Cost(), _resident("VmRSS"), time.perf_counter()
     _start_anew()
+    cost, before, began = Cost(), _resident("VmRSS"), time.perf_counter()
     yield cost
     cost.seconds = time.perf_counter() - began
     cost.peak_mb = max(_resident("VmHWM") - before, 0.0)
@@ -58,6 +60,9 @@ def parameter_count(fitted) -> int:
 
 
 def _start_anew() -> None:
+    gc.collect()
+    with suppress(AttributeError, OSError):  # glibc alone gives back what it holds in reserve
+        ctypes.CDLL(None).malloc_trim(0)
     try:
         (PROCESS / "clear_refs").write_text("5")
     except OSError:

@@ -176,7 +176,7 @@ class CrossValidation:
         named = f" ({', '.join(better)})" if better else ""
         return (
             f"Of {len(systems)} published systems, {len(better)}{named} beat the best baseline, {best}, and "
-            f"{len(worse)} did worse ({metric}, p adjusted over all models)."
+            f"{len(worse)} did worse ({metric} on the same folds, p adjusted over all models)."
         )
 
     def _verdict_of(self, name: str, metric: str) -> str:

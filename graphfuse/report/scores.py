@@ -11,7 +11,7 @@ from graphfuse.evaluate.metrics import METRICS
 from graphfuse.evaluate.result import CrossValidation
 from graphfuse.evaluate.statistics import compare
 from graphfuse.report.answer import METRIC, best_graph
-from graphfuse.report.tables import DASH, SMALL, Cell, Table, decimal, make_table, p_text, span
+from graphfuse.report.tables import DASH, SMALL, Cell, Table, as_cell, decimal, make_table, p_text, span
 
 TITLES = {
     "accuracy": "Accuracy",
@@ -133,11 +133,11 @@ def leaderboard_table(result: CrossValidation, claims: Mapping[str, str] | None 
 
 
 def _difference_cell(row) -> Cell:
-    return Cell(DASH) if pd.isna(row.p_holm) else Cell(f"{row.difference:+.3f}", f"p {p_text(row.p_holm)}")
+    return Cell(DASH) if pd.isna(row.p_holm) else Cell(decimal(row.difference, sign=True), f"p {p_text(row.p_holm)}")
 
 
 def _count_cell(value: float) -> Cell:
-    return Cell(DASH) if pd.isna(value) else Cell(f"{value:,.0f}")
+    return Cell(DASH) if pd.isna(value) else as_cell(int(value))
 
 
 def total_minutes(result: CrossValidation) -> str:
