@@ -5,9 +5,11 @@ from __future__ import annotations
 from graphfuse.losses.alignment import SIMILARITIES, cca_loss, gram_consistency, similarity_loss
 from graphfuse.losses.contrast import category_contrast, info_nce, supervised_contrast
 from graphfuse.losses.discriminative import discriminative_loss
+from graphfuse.losses.grad_norm import GradNormWeighting
 from graphfuse.losses.graph import degree_loss, glcn_loss, graph_loss, smoothness, sparsity_loss
 from graphfuse.losses.infomax import DISCRIMINATORS, InfoMaxLoss
 from graphfuse.losses.infomin import InfoMinLoss
+from graphfuse.losses.modulation import modulation_factors, scale_gradient
 from graphfuse.losses.noisy import (
     ROBUST_LOSSES,
     forward_correction,
@@ -30,6 +32,7 @@ __all__ = [
     "AdaptiveWeighting",
     "BootstrapLoss",
     "FixedWeighting",
+    "GradNormWeighting",
     "InfoMaxLoss",
     "InfoMinLoss",
     "SampledGraphLoss",
@@ -47,9 +50,11 @@ __all__ = [
     "group_consistency",
     "hsic",
     "info_nce",
+    "modulation_factors",
     "node_orthogonality",
     "one_hot",
     "orthogonality",
+    "scale_gradient",
     "similarity_loss",
     "small_losses",
     "smoothed_cross_entropy",
