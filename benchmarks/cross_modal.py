@@ -62,12 +62,16 @@ def models() -> dict:
     parts = {role: alone[f"{role} alone"] for role in ("fmri", "smri")}
     late = {f"late: {rule}": gf.LateFusion(parts, rule) for rule in ("mean", "bayes", "dempster-shafer", "max")}
     hybrid = gf.HybridFusion(views("fmri", "smri"), "gated", width=WIDTH, dropout=0.0, **RECIPE)
-    return both | {"hybrid: gated, mean": hybrid} | late | alone
+    deep = gf.HierarchicalClassifier(views("fmri", "smri"), width=WIDTH, hidden=(WIDTH, WIDTH), dropout=0.0, **RECIPE)
+    stacked = {"stacking": gf.Stacking(parts)}
+    kernels = {f"kernels: {terms}": gf.MultipleKernel(kernel="rbf", terms=terms) for terms in ("each", "pairs")}
+    return both | {"hybrid: gated, mean": hybrid, "hierarchical: gated": deep} | late | stacked | kernels | alone
 
 
-def scores(cohort: gf.Cohort, jobs: int) -> pd.Series:
-    """AUC of every model, five folds."""
-    result = gf.cross_validate(models(), cohort, gf.Splits(folds=5), baselines="none", n_jobs=jobs)
+def scores(cohort: gf.Cohort, names: list[str], jobs: int) -> pd.Series:
+    """AUC of the models of these names, or of all, five folds."""
+    chosen = {name: model for name, model in models().items() if not names or name in names}
+    result = gf.cross_validate(chosen, cohort, gf.Splits(folds=5), baselines="none", n_jobs=jobs)
     table = result.scores
     return table[table["metric"] == "auc"].set_index("model")["mean"]
 
@@ -86,11 +90,12 @@ def main() -> None:
     parser.add_argument("--subjects", type=int, default=600)
     parser.add_argument("--cohorts", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--models", type=str, default="", help="names, separated by semicolons; default: all")
     asked = parser.parse_args()
-    columns = {}
+    columns, names = {}, [name.strip() for name in asked.models.split(";") if name.strip()]
     for name, crossed in (("adds up", False), ("crossed", True)):
         made = [simulated(asked.subjects, seed, crossed) for seed in range(asked.cohorts)]
-        columns[name] = pd.concat([scores(one.cohort, asked.jobs) for one in made], axis=1).mean(axis=1)
+        columns[name] = pd.concat([scores(one.cohort, names, asked.jobs) for one in made], axis=1).mean(axis=1)
         columns[name]["oracle"] = np.mean([one.oracle_auc for one in made])
     table = pd.DataFrame(columns).sort_values("crossed", ascending=False)
     print("| fusion | AUC, effects add up | AUC, only the combination |\n|---|---|---|")

@@ -7,6 +7,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 
 import graphfuse as gf
+from graphfuse.estimators.saving import CLASSES
 from graphfuse.evaluate.declaration import declaration
 from graphfuse.evaluate.models import models_by_name
 
@@ -57,3 +58,12 @@ def test_a_result_holds_the_declarations_and_how_many_settings_were_tried(cohort
     result = gf.cross_validate(models, cohort, gf.Splits(folds=3), baselines="none")
     assert list(result.steps.columns) == ["model", "step", "kind", "data", "labels", "phenotypes", "tried"]
     assert result.steps.groupby("model")["tried"].max().to_dict() == {"r": 9, "m": 1}
+
+
+@pytest.mark.parametrize("name", sorted(CLASSES))
+def test_every_part_of_a_model_says_what_it_uses(name):
+    """A part that is silent would stop the evaluation of the model that holds it."""
+    cls = CLASSES[name]
+    if issubclass(cls, BaseEstimator):
+        assert hasattr(cls, "uses_y")
+        assert hasattr(cls, "scope")

@@ -80,6 +80,8 @@ class KernelBank(BaseEstimator):
         Modalities and kinds of each term.
     """
 
+    uses_y, scope = False, "training"
+
     def __init__(self, signals=None, kernel="linear", terms="each", features="auto", normalise="cosine", adjust=None):
         self.signals = signals
         self.kernel = kernel

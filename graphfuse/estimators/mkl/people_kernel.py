@@ -89,6 +89,8 @@ class PeopleKernel(BaseEstimator):
         As in `ScaledKernel`.
     """
 
+    uses_y = False
+
     def __init__(self, signal="fmri", kind="linear", features="auto", adjust=None, normalise="cosine"):
         self.signal = signal
         self.kind = kind

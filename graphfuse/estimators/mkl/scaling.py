@@ -59,6 +59,8 @@ class ScaledKernel(BaseEstimator):
     Schoelkopf et al. 1998, Nonlinear component analysis as a kernel eigenvalue problem, Neural Comput. 10:1299-1319
     """
 
+    uses_y, scope = False, "training"
+
     def __init__(self, normalise="cosine"):
         self.normalise = normalise
 
