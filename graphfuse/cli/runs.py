@@ -22,7 +22,7 @@ def evaluate(
     manifest: Manifest,
     out: Out,
     models: Annotated[
-        str, typer.Option(help="Names, comma-separated; `default`: built-in models, `all`: systems too.")
+        str, typer.Option(help="Names, comma-separated, or `default`, `fusions`, `all` (with the systems).")
     ] = "default",
     folds: int = 10,
     repeats: int = 1,

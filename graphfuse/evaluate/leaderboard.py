@@ -25,8 +25,8 @@ def leaderboard(result, metric: str = "auc", claims: Mapping[str, str] | None = 
     Returns
     -------
     DataFrame
-        model, role (graph, system, control, baseline), the metric's mean with low and high of its corrected 95 %
-        interval, accuracy, difference to the best baseline with p (Nadeau and Bengio, Holm over all models), seconds
+        model, role (see `CrossValidation.role`), the metric's mean with low and high of its corrected 95 % interval,
+        accuracy, difference to the best baseline with p (Nadeau and Bengio, Holm over all models), seconds
         to fit and predict one fold (median), parameters, peak_mb (largest of all folds), and claim where there are any.
     """
     check_option("metric", metric, METRICS)

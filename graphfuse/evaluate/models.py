@@ -15,6 +15,7 @@ from graphfuse.estimators.mlp import MLP
 from graphfuse.estimators.population_classifier import PopulationClassifier
 from graphfuse.estimators.ridge import MeanOfRidges, default_ridges
 from graphfuse.estimators.svm import LinearSVM
+from graphfuse.evaluate.fusion_models import LEADING, fusion_models
 
 
 def baselines(cohort: Cohort) -> dict:
@@ -62,7 +63,10 @@ def graph_models(cohort: Cohort) -> dict:
 
 
 def models_by_name(cohort: Cohort, names: list[str], systems: Mapping | None = None) -> dict:
-    """The estimators called `names`: ``default`` stands for every built-in model, ``all`` for the systems too.
+    """The estimators called `names`.
+
+    Of the groups, ``default`` is every built-in model, ``fusions`` every fusion by name (`fusion_models`), ``all`` the
+    built-in models, the leading fusions and the published systems.
 
     Parameters
     ----------
@@ -71,20 +75,30 @@ def models_by_name(cohort: Cohort, names: list[str], systems: Mapping | None = N
     names : list of str
     systems : mapping of str to callable, or None
         Name -> what makes the estimator of a published system, or raises what the cohort lacks.
+
+    Raises
+    ------
+    InvalidOption
+        An unknown name, or none.
+    MissingModality
+        A system by name that the cohort cannot feed.
     """
-    own, systems = baselines(cohort) | graph_models(cohort), systems or {}
+    own, fusions, systems = baselines(cohort) | graph_models(cohort), fusion_models(cohort), systems or {}
+    leading = {name: fusions[name] for name in LEADING if name in fusions}
+    groups = {"default": own, "fusions": fusions, "all": own | leading}
     chosen = {}
     for name in names:
-        if name in ("default", "all"):
-            chosen |= own
+        if name in groups:
+            chosen |= groups[name]
         elif name in systems:
             chosen[name] = systems[name]()
         else:
-            chosen[name] = own[check_option("--models", name, [*own, *systems])]
+            known = own | fusions
+            chosen[name] = known[check_option("--models", name, [*known, *systems])]
         if name == "all":
             chosen |= {name: made for name, make in systems.items() if (made := _fed(make)) is not None}
     if not chosen:
-        raise InvalidOption(f"No model was named. Choose from default, all, {', '.join([*own, *systems])}.")
+        raise InvalidOption(f"No model was named. Choose from {', '.join([*groups, *own, *fusions, *systems])}.")
     return chosen
 
 

@@ -10,6 +10,8 @@ import pandas as pd
 
 from graphfuse._check import check_option
 from graphfuse.cohort import Cohort
+from graphfuse.estimators.hierarchical import HierarchicalClassifier
+from graphfuse.estimators.hybrid import HybridFusion
 from graphfuse.estimators.population_system import PopulationSystem
 from graphfuse.estimators.subject_system import SubjectSystem
 from graphfuse.evaluate.declaration import COLUMNS
@@ -99,12 +101,16 @@ class CrossValidation:
         return [name for name in self.model_names if self.role(name) == "graph"]
 
     def role(self, name: str) -> str:
-        """``graph``, ``system`` (a published one), ``control`` (a graph model without its edges) or ``baseline``."""
+        """What a model is here.
+
+        ``graph``; ``system``, a published one; ``fusion``, a network that fuses and has no control of its edges;
+        ``control``, a graph model whose edges were taken or shuffled; or ``baseline``.
+        """
         model = inner(self.estimators.get(name))
         if getattr(model, "edges", "given") != "given":
             return "control"
         if isinstance(model, (SubjectSystem, PopulationSystem)):
-            return "system"
+            return "fusion" if isinstance(model, (HybridFusion, HierarchicalClassifier)) else "system"
         return "graph" if hasattr(model, "build_network") and hasattr(model, "conv") else "baseline"
 
     def best_baseline(self, metric: str = "auc") -> str:

@@ -14,11 +14,18 @@ from graphfuse.evaluate.result import CrossValidation
 
 # Okabe and Ito (2008); black stands for chance and zero.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-ROLE_COLOURS = {"graph": "#D55E00", "system": "#009E73", "control": "#E69F00", "baseline": "#0072B2"}
-ROLE_MARKERS = {"graph": "D", "system": "^", "control": "s", "baseline": "o"}
+ROLE_COLOURS = {
+    "graph": "#D55E00",
+    "system": "#009E73",
+    "fusion": "#CC79A7",
+    "control": "#E69F00",
+    "baseline": "#0072B2",
+}
+ROLE_MARKERS = {"graph": "D", "system": "^", "fusion": "v", "control": "s", "baseline": "o"}
 ROLE_NAMES = {
     "graph": "graph model",
     "system": "published system",
+    "fusion": "fusion of networks",
     "control": "control: edges taken or shuffled",
     "baseline": "baseline",
 }

@@ -26,7 +26,7 @@ def judged(pipeline, cohort):
 MODELS = [
     "majority", "confounds", "ridge-correlation-fmri", "ridge-tangent-fmri", "ridge-smri", "mean-of-ridges",
     "svm-correlation-fmri", "mlp", "fusion", "fusion-no-edges", "fusion-shuffled-edges", "population",
-    "population-transductive",
+    "population-transductive", "mkl-average", "late-weighted", "stacking", "hybrid", "hierarchical",
 ]  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import graphfuse as gf
+from graphfuse.evaluate.fusion_models import fusion_models
 from graphfuse.evaluate.leaderboard import leaderboard
 from graphfuse.systems import make_system
 
@@ -51,3 +52,11 @@ def test_costs_that_an_older_run_did_not_tell_are_nan(result):
 
 def test_the_verdict_says_how_many_systems_beat_the_baselines(result):
     assert "Of 1 published systems, 0 beat the best baseline" in result.verdict()
+
+
+def test_a_fusion_of_networks_is_no_published_system_and_no_graph_model():
+    cohort = gf.simulate_cohort(40, n_frames=(60, 60), seed=0).cohort
+    models = {"hierarchical": fusion_models(cohort)["hierarchical"].set_params(epochs=2), "ridge": gf.Ridge()}
+    result = gf.cross_validate(models, cohort, gf.Splits(folds=2), baselines="none")
+    assert result.role("hierarchical") == "fusion"
+    assert result.verdict() == "No graph model was evaluated."

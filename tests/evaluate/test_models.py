@@ -7,6 +7,7 @@ import pytest
 
 import graphfuse as gf
 from graphfuse.errors import InvalidOption
+from graphfuse.evaluate.fusion_models import LEADING, fusion_models
 from graphfuse.evaluate.models import baselines, controls, graph_models, models_by_name
 
 NAMES = [
@@ -22,8 +23,9 @@ def cohort():
 
 
 def test_the_models_have_the_names_of_the_command_line(cohort):
-    for group in ("default", "all"):
-        assert list(models_by_name(cohort, [group])) == NAMES
+    assert list(models_by_name(cohort, ["default"])) == NAMES
+    assert list(models_by_name(cohort, ["all"])) == [*NAMES, *LEADING]
+    assert list(models_by_name(cohort, ["fusions"])) == list(fusion_models(cohort))
     assert list(models_by_name(cohort, ["mlp", "ridge-smri"])) == ["mlp", "ridge-smri"]
     with pytest.raises(InvalidOption, match="Did you mean 'fusion'"):
         models_by_name(cohort, ["fusoin"])

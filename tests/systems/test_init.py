@@ -9,6 +9,8 @@ import pytest
 from sklearn.base import clone
 
 import graphfuse as gf
+from graphfuse.audit.label_flip import label_flip
+from graphfuse.audit.pipeline import Pipeline
 from graphfuse.errors import InvalidOption, LeakageError, MissingModality
 from graphfuse.estimators.population_system import PopulationSystem
 from graphfuse.systems import SYSTEMS, list_systems, make_system, systems_of
@@ -44,6 +46,14 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_another_network(mode
 
 def test_labels_of_new_people_are_never_looked_at(model, test):
     assert np.array_equal(model.predict_proba(test.blind()), model.predict_proba(test))
+
+
+@pytest.mark.parametrize("name", sorted(SYSTEMS))
+def test_the_audit_finds_every_system_blind_to_test_labels(name, cohort):
+    splits = list(gf.Splits(folds=4).split(cohort))[:1]
+    pipeline = Pipeline(name, make_system(name, cohort, epochs=2))
+    found = label_flip(pipeline, cohort, splits, pipeline.outcome(cohort, splits))
+    assert found.verdict == "pass", found
 
 
 def test_flipped_training_labels_flip_the_answer(model, train, test):
