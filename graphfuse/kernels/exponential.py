@@ -16,18 +16,18 @@ LOWEST = {types.float32: np.float32(-87), types.float64: np.float64(-708)}
 DEGREE = {types.float32: 7, types.float64: 12}  # of exp on |r| <= log(2) / 2, to the last bit
 
 
-def exponential(x: Lanes) -> Lanes:
-    """Return ``exp(x)`` inside a compiled kernel, as ``2^k exp(r)`` with ``|r| <= log(2) / 2``.
+def exponential(x: Lanes | np.ndarray) -> Lanes | np.ndarray:
+    """Return ``exp(x)``, inside a compiled kernel as ``2^k exp(r)`` with ``|r| <= log(2) / 2``; of an array, by numpy.
 
     Relative error ``1e-7 (1 + |x|)`` in float32; from ``exp(-87)`` down the result stays at ``exp(-87)``, in float64 at
     ``exp(-708)``.
 
     Parameters
     ----------
-    x : Lanes
+    x : Lanes, or array
         What lies above 0 counts as 0.
     """
-    raise NotImplementedError("exponential is for compiled kernels; elsewhere call numpy.exp.")
+    return np.exp(np.clip(x, -87 if x.dtype == np.float32 else -708, 0))
 
 
 @overload(exponential, jit_options={"nogil": True, "fastmath": FAST, "forceinline": True})

@@ -42,6 +42,8 @@ def test_what_lies_far_below_or_above_stays_finite(dtype):
     np.testing.assert_allclose(y[2:], [1, 1, 1, np.exp(-1), 1, 1], rtol=1e-6)
 
 
-def test_outside_a_kernel_it_names_what_to_call_instead():
-    with pytest.raises(NotImplementedError, match=r"numpy\.exp"):
-        exponential(1.0)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_of_an_array_it_is_numpys_within_the_same_bounds(dtype):
+    x = np.array([-1e4, -3.0, 0.0, 5.0], dtype=dtype)
+    lowest = np.exp(dtype(-87 if dtype == np.float32 else -708))
+    np.testing.assert_allclose(exponential(x), [lowest, np.exp(-3), 1, 1], rtol=1e-6)

@@ -90,7 +90,11 @@ def test_the_order_of_windows_matters_to_recurrent_layers(name):
 
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_a_batch_of_one_trains(name):
-    make(name)(windows()[:1, :1]).sum().backward()
+    module = make(name)
+    module(windows()[:1, :1]).sum().backward()
+    gradients = [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
+    assert gradients
+    assert all(torch.isfinite(gradient).all() for gradient in gradients)
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
