@@ -35,10 +35,10 @@ class Stacking(NestedModels, CohortClassifier):
         As in `LateFusion`.
     folds : int
         Inner folds; groups stay together.
-    missing : {"indicator", "zero"}
+    missing : {"zero", "indicator"}
         Whether the logistic regression is told who lacks a modality. That may well help on these subjects: who was not
-        scanned is often a matter of site, protocol or diagnosis. It is not what a brain says, and does not travel;
-        "zero" does without.
+        scanned is often a matter of site, protocol or diagnosis. It is not what a brain says, and does not travel, so
+        that "zero", which does without, is the default.
     C : float
         Inverse penalty of the logistic regression.
     random_state : int
@@ -58,7 +58,7 @@ class Stacking(NestedModels, CohortClassifier):
 
     uses_y = True
 
-    def __init__(self, models=None, folds=5, missing="indicator", C=1.0, random_state=0):
+    def __init__(self, models=None, folds=5, missing="zero", C=1.0, random_state=0):
         self.models = models
         self.folds = folds
         self.missing = missing

@@ -90,7 +90,7 @@ def test_log_ratios_are_against_the_first_class_and_zero_for_the_missing():
 
 def test_answers_are_the_softmax_of_the_linear_map():
     train, new = noisy(80, 0), noisy(20, 1)
-    fitted = Stacking(panel()).fit(train)
+    fitted = Stacking(panel(), missing="indicator").fit(train)
     logits = with_indicators(fitted.opinions(new), fitted.centre_) @ fitted.coef_ + fitted.intercept_
     np.testing.assert_allclose(fitted.decision_function(new), logits)
     expected = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
