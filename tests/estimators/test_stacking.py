@@ -130,7 +130,7 @@ def test_the_same_seed_gives_the_same_bits_in_any_order_of_people(train, test):
 
 def test_three_classes(three):
     fitted = Stacking(folds=2).fit(three[:45])
-    assert fitted.coef_.shape == (2 * 2 + 2, 3)
+    assert fitted.coef_.shape == (2 * 2, 3)  # two models, two log ratios each
     p = fitted.predict_proba(three[45:])
     assert p.shape == (15, 3)
     np.testing.assert_allclose(p.sum(1), 1)
