@@ -28,7 +28,8 @@ class Nested:
     def set_params(self, **params):
         inner = {key: params.pop(key) for key in list(params) if key.startswith(f"{self.nested}__")}
         super().set_params(**params)
-        parts = getattr(self, self.nested) or {}
+        parts = getattr(self, self.nested)
+        parts = parts if isinstance(parts, dict) else {}
         for key, value in inner.items():
             _, name, *rest = key.split("__", 2)
             if name not in parts:
