@@ -9,14 +9,19 @@ import numpy as np
 
 from graphfuse.errors import InvalidOption, NonFinite, ShapeMismatch
 
+MANY, FEW = 40, 5  # options that a message lists, and of how many where there are more
+
 
 def check_option(name: str, value, allowed: Collection[str]) -> str:
-    """Return `value` if it is one of `allowed`, else raise `InvalidOption` that lists them."""
+    """Return `value` if it is one of `allowed`, else raise `InvalidOption` that lists them, or the nearest."""
     if value in allowed:
         return value
-    near = get_close_matches(str(value), [str(option) for option in allowed], n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise InvalidOption(f"{name} must be one of {', '.join(sorted(map(str, allowed)))}; got {value!r}.{hint}")
+    options = sorted(map(str, allowed))
+    near = get_close_matches(str(value), options, n=FEW, cutoff=0.4)
+    hint = f" Did you mean {near[0]!r}?" if get_close_matches(str(value), near, n=1) else ""
+    listed = ", ".join(options if len(options) <= MANY else near or options[:FEW])
+    more = "" if len(options) <= MANY else f", ... ({len(options)} in all)"
+    raise InvalidOption(f"{name} must be one of {listed}{more}; got {value!r}.{hint}")
 
 
 def check_range(name: str, value, low=-np.inf, high=np.inf, *, open_low: bool = False):

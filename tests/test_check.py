@@ -43,3 +43,14 @@ def test_the_subject_is_in_the_error_and_not_in_its_message():
     error = GraphFuseError("signals['fmri'][3] is short.", subject="canary-50003")
     assert error.subject == "canary-50003"
     assert "canary" not in str(error)
+
+
+def test_of_very_many_options_the_nearest_are_named():
+    options = [f"model-{i:02d}" for i in range(60)]
+    with pytest.raises(InvalidOption) as error:
+        check_option("name", "modle-07", options)
+    assert "(60 in all)" in str(error.value)
+    assert "Did you mean 'model-07'?" in str(error.value)
+    assert str(error.value).count("model-") == 6  # five, and the one that is meant
+    with pytest.raises(InvalidOption, match=r"model-00, model-01, .* in all\); got 'zzz'\.$"):
+        check_option("name", "zzz", options)

@@ -46,12 +46,12 @@ def permuted_orders(
     ----------
     Winkler et al. (2015), Multi-level block permutation, NeuroImage 123.
     """
-    strata = _strata(_codes("within", within, n, np.zeros(n, int)), _codes("groups", groups, n, np.arange(n)))
-    if all(len(rows) < 2 for rows in strata):
+    swapping = strata(_codes("within", within, n, np.zeros(n, int)), _codes("groups", groups, n, np.arange(n)))
+    if all(len(rows) < 2 for rows in swapping):
         raise InvalidOption(
             "No two groups of one size and block can swap places. Give larger blocks in within, or none."
         )
-    return _shuffled(n, strata, np.random.default_rng(random_state), permutations)
+    return _shuffled(n, swapping, np.random.default_rng(random_state), permutations)
 
 
 def _codes(name: str, labels, n: int, default: np.ndarray) -> np.ndarray:
@@ -60,7 +60,7 @@ def _codes(name: str, labels, n: int, default: np.ndarray) -> np.ndarray:
     return check_shape(name, pd.factorize(np.asarray(labels), use_na_sentinel=False)[0], (n,))
 
 
-def _strata(block: np.ndarray, group: np.ndarray) -> list[np.ndarray]:
+def strata(block: np.ndarray, group: np.ndarray) -> list[np.ndarray]:
     """Rows (G, size) of the groups that may swap, stratum by stratum."""
     order = np.lexsort((block, group))  # members of a group together, by block
     alike: dict[tuple, list[np.ndarray]] = {}

@@ -21,13 +21,12 @@ from graphfuse.estimators.views import apply_views, fit_views, measured, modalit
 from graphfuse.fusion import ModalityDropout, make_fusion
 from graphfuse.graph.graphs import Graphs
 from graphfuse.graph.rows import Rows
-from graphfuse.graph.subject import FunctionalGraph, MorphometricGraph
+from graphfuse.graph.subject_graph import BUILDERS as DEFAULT_VIEWS
 from graphfuse.kernels.adjacency import Adjacency
 from graphfuse.nn.dropout import Dropout
 from graphfuse.nn.encoder import GraphEncoder, PyGEncoder, VectorEncoder
 
 EDGES = ("given", "none", "shuffled")
-DEFAULT_VIEWS = {"timeseries": FunctionalGraph, "connectivity": FunctionalGraph, "measures": MorphometricGraph}
 
 
 class FusionNetwork(nn.Module):

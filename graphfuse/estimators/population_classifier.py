@@ -126,7 +126,7 @@ class PopulationClassifier(CourseClassifier):
 
     def _course(self, cohort: Cohort, codes: np.ndarray, unlabelled: Cohort | None = None) -> Course:
         check_range("components", self.components, 2)
-        graph = clone(self.graph or _default_graph(cohort))
+        graph = clone(self.graph or PopulationGraph(same=default_same(cohort)))
         cohort.check_columns((*graph.same, *(graph.within or {})), "The population graph")
         self._fit_features(cohort, codes)
         x, phenotypes = self._nodes(cohort), cohort.phenotypes
@@ -199,6 +199,7 @@ class PopulationClassifier(CourseClassifier):
         return torch.as_tensor((self.vector_.transform(cohort) - self.centre_) @ self.axes_.T)
 
 
-def _default_graph(cohort: Cohort) -> PopulationGraph:
+def default_same(cohort: Cohort) -> tuple[str, ...]:
+    """What people are compared by unless something else is named: the site and the confounds that are text."""
     text = [name for name in cohort.confounds if not pd.api.types.is_numeric_dtype(cohort.phenotypes[name])]
-    return PopulationGraph(same=tuple(dict.fromkeys([*([cohort.site] if cohort.site else []), *text])))
+    return tuple(dict.fromkeys([*([cohort.site] if cohort.site else []), *text]))

@@ -17,6 +17,7 @@ from graphfuse.errors import LeakageError
 from graphfuse.estimators.base import CohortClassifier, layout
 from graphfuse.estimators.ensemble import Ensemble, train_ensemble
 from graphfuse.estimators.nested import NestedViews
+from graphfuse.estimators.population_classifier import default_same
 from graphfuse.estimators.training import Recipe
 from graphfuse.estimators.views import PHENOTYPES, apply_views, fit_views, measured, modalities, shapes
 from graphfuse.graph.agreement import Agreement
@@ -250,12 +251,6 @@ class PopulationSystem(NestedViews, CohortClassifier):
         unlabelled = unlabelled[self._measured(unlabelled)]
         self.unlabelled_ = tuple(unlabelled.subjects)
         return [cohort, unlabelled]
-
-
-def default_same(cohort: Cohort) -> tuple[str, ...]:
-    """The site and the confounds that are text."""
-    text = [name for name in cohort.confounds if not pd.api.types.is_numeric_dtype(cohort.phenotypes[name])]
-    return tuple(dict.fromkeys([*([cohort.site] if cohort.site else []), *text]))
 
 
 def _read_by(graph) -> tuple[str, ...]:

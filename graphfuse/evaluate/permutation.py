@@ -13,6 +13,7 @@ from graphfuse._check import check_option, check_range
 from graphfuse._progress import progress
 from graphfuse._threads import one_thread
 from graphfuse.cohort import Cohort
+from graphfuse.connectome.exchange import strata
 from graphfuse.errors import InvalidOption
 from graphfuse.evaluate.cross_validation import fit_fold, make_folds
 from graphfuse.evaluate.metrics import METRICS, SMALLER_IS_BETTER, check_probabilities
@@ -128,13 +129,14 @@ def permutation_test(
 def permuted_labels(cohort: Cohort, within: str | None, permutations: int, random_state: int) -> Iterator[np.ndarray]:
     """Yield label codes (N,), permuted among groups of one size (and, with ``within="site"``, of the same sites)."""
     check_option("within", within, ("site", None))
-    y, strata = cohort.y, list(_strata(cohort, within))
-    if not any(len(np.unique(y[rows], axis=0)) > 1 for rows in strata):
+    site = pd.factorize(cohort.sites, use_na_sentinel=False)[0] if within == "site" else np.zeros(len(cohort), int)
+    y, swapping = cohort.y, strata(site, cohort.groups)
+    if not any(len(np.unique(y[rows], axis=0)) > 1 for rows in swapping):
         raise InvalidOption(
             "These labels cannot be permuted: groups of one size and site all have the same labels. Use within=None, "
             "or a cohort with both classes at a site."
         )
-    return _shuffled(y, strata, np.random.default_rng(random_state), permutations)
+    return _shuffled(y, swapping, np.random.default_rng(random_state), permutations)
 
 
 def _shuffled(y: np.ndarray, strata: list[np.ndarray], rng: np.random.Generator, times: int) -> Iterator[np.ndarray]:
@@ -143,17 +145,6 @@ def _shuffled(y: np.ndarray, strata: list[np.ndarray], rng: np.random.Generator,
         for rows in strata:
             new[rows] = y[rng.permutation(rows, axis=0)]
         yield new
-
-
-def _strata(cohort: Cohort, within: str | None) -> Iterator[np.ndarray]:
-    """Row numbers (G, size) of the groups that may swap their labels, stratum by stratum."""
-    site = pd.factorize(cohort.sites, use_na_sentinel=False)[0] if within == "site" else np.zeros(len(cohort), int)
-    order = np.lexsort((site, cohort.groups))  # members of a group together, by site
-    families = np.split(order, np.flatnonzero(np.diff(cohort.groups[order])) + 1)
-    alike: dict[tuple, list[np.ndarray]] = {}
-    for rows in families:
-        alike.setdefault(tuple(site[rows]), []).append(rows)
-    return (np.stack(groups) for groups in alike.values())
 
 
 def _score(model, cohort: Cohort, y: np.ndarray, splits: Splits, metric: str) -> float:

@@ -6,20 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from graphfuse._check import check_range
+from graphfuse.nn.simplex import softmax_where
 
 WIDEN = 2  # hidden width of a block over D; transformers have 4, for more tokens than a cohort has
-
-
-def masked_softmax(logits: Tensor, keys: Tensor) -> Tensor:
-    """Return the softmax over the last dimension among `keys`, a row of zeros where there is no key.
-
-    Parameters
-    ----------
-    logits : tensor (..., Q, K)
-    keys : bool tensor that broadcasts to it
-    """
-    least = torch.finfo(logits.dtype).min  # not -inf: a row of those is 0 / 0
-    return logits.masked_fill(~keys, least).softmax(-1).masked_fill(~keys, 0.0)
 
 
 class TokenAttention(nn.Module):
@@ -56,7 +45,7 @@ class TokenAttention(nn.Module):
             lin(tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, H, Q or K, d)
             for lin, tokens in ((self.lin_query, x), (self.lin_key, context), (self.lin_value, context))
         )
-        weights = masked_softmax(q @ k.mT / q.shape[-1] ** 0.5, keys[:, None, None])
+        weights = softmax_where(q @ k.mT / q.shape[-1] ** 0.5, keys[:, None, None])
         return self.lin_out((weights @ v).transpose(1, 2).flatten(2)), weights.detach()
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from graphfuse.errors import InvalidOption
-from graphfuse.fusion.attend import masked_softmax
 from graphfuse.fusion.tokens import AttentionMap, TokenProjection
+from graphfuse.nn.simplex import softmax_where
 
 
 class CoAttentionFusion(nn.Module):
@@ -60,7 +60,7 @@ class CoAttentionFusion(nn.Module):
         affinity = (values[0] @ self.affinity @ values[1].mT).tanh()  # (B, n_1, n_2)
         fused, maps = {}, []
         for m, logits in enumerate((affinity, affinity.mT)):
-            weights = masked_softmax(logits, both)
+            weights = softmax_where(logits, both)
             name, other = self.enter.names[m], self.enter.names[1 - m]
             fused[name] = values[m] + weights @ self.lin_value[1 - m](values[1 - m])
             sizes = {name: logits.shape[1]}, {other: logits.shape[2]}

@@ -11,6 +11,15 @@ from graphfuse.kernels.finite import LIMIT, check_finite
 OUTSIDE = -2.0  # below the largest entry by more than 1, which no support reaches
 
 
+def softmax_where(z: Tensor, mask: Tensor) -> Tensor:
+    """Return the softmax over the last dimension where `mask` (broadcast to z), a row of zeros where it allows nothing.
+
+    Nothing is checked: z is finite where the mask is True.
+    """
+    lowest = torch.finfo(z.dtype).min  # not -inf: a row of those is 0 / 0
+    return z.masked_fill(~mask, lowest).softmax(-1).masked_fill(~mask, 0.0)
+
+
 def masked_softmax(z: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return ``exp(z_i) / sum_j exp(z_j)`` over the entries that `mask` allows.
 
@@ -26,8 +35,7 @@ def masked_softmax(z: Tensor, mask: Tensor | None = None) -> Tensor:
     """
     if mask is None:
         return check_finite("Scores", z, LIMIT).softmax(-1)
-    lowest = torch.finfo(z.dtype).min
-    return torch.where(mask, _allowed(z, mask).masked_fill(~mask, lowest).softmax(-1), 0.0)
+    return softmax_where(_allowed(z, mask), mask)
 
 
 def sparsemax(z: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -28,13 +28,13 @@ from graphfuse._check import check_range
 from graphfuse.estimators.population_system import PopulationSystem
 from graphfuse.estimators.vector_view import VectorView
 from graphfuse.estimators.views import PHENOTYPES
-from graphfuse.fusion.attend import masked_softmax
 from graphfuse.fusion.contract import enter
 from graphfuse.kernels.adjacency import Adjacency
 from graphfuse.losses.graph import graph_loss
 from graphfuse.nn.conv.gcn import GCNConv
 from graphfuse.nn.dropout import Dropout
 from graphfuse.nn.population import Population
+from graphfuse.nn.simplex import softmax_where
 from graphfuse.nn.structure.cosine import ProjectedCosine
 from graphfuse.systems.system import System
 
@@ -74,7 +74,7 @@ class ModalityAttention(nn.Module):
         values, mask = enter(embeddings, present, self.in_channels)
         projected = torch.stack([project(x) for project, x in zip(self.project, values, strict=True)], 1)
         q, k, v = projected.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # 3 times (N, H, M, d)
-        share = masked_softmax(q @ k.mT / q.shape[-1] ** 0.5, mask[:, None, None])  # (N, H, M, M)
+        share = softmax_where(q @ k.mT / q.shape[-1] ** 0.5, mask[:, None, None])  # (N, H, M, M)
         token = self.norm((share @ v + v).transpose(1, 2).flatten(2))  # the values are the residual
         token = self.norm_feed(token + self.feed(token))
         return torch.where(mask[..., None], token, 0.0), share.mean(1) * mask[..., None]

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from graphfuse.errors import InvalidOption
-from graphfuse.fusion.attend import TokenAttention, TokenBlock, masked_softmax
+from graphfuse.fusion.attend import TokenAttention, TokenBlock
+from graphfuse.nn.simplex import softmax_where
 
 KEYS = torch.tensor([[True, True, True, True], [True, False, True, False]])
 
@@ -80,7 +81,7 @@ def test_a_query_without_keys_gets_zero_and_finite_gradients():
 
 def test_softmax_is_that_of_the_usable_keys_even_of_huge_logits():
     logits = torch.tensor([[1e30, -1e30, 0.0], [-1e30, -1e30, 5.0]])
-    weights = masked_softmax(logits, torch.tensor([[True, True, False]]))
+    weights = softmax_where(logits, torch.tensor([[True, True, False]]))
     assert torch.equal(weights, torch.tensor([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]]))
 
 

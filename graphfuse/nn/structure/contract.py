@@ -14,6 +14,7 @@ from graphfuse._check import check_shape
 from graphfuse._memory import check_memory
 from graphfuse.errors import InvalidOption
 from graphfuse.kernels.finite import LIMIT, check_finite
+from graphfuse.nn.simplex import softmax_where
 
 ASK_FROM = 2**24  # weights from which memory is asked for first: one graph of 4096 nodes
 COPIES = 6  # of the weights: scores, weights, what a backward keeps of both, and two gradients
@@ -70,10 +71,7 @@ def among(weight: Tensor, candidates: Tensor | None) -> Tensor:
 def softmax_among(score: Tensor, candidates: Tensor | None) -> Tensor:
     """Return the softmax of the last dimension over the candidates; a row without any is 0."""
     check_finite("Scores of pairs", score)
-    if candidates is None:
-        return score.softmax(-1)
-    share = score.masked_fill(~candidates, torch.finfo(score.dtype).min).softmax(-1)
-    return torch.where(candidates, share, 0.0)
+    return score.softmax(-1) if candidates is None else softmax_where(score, candidates)
 
 
 def attach_candidates(candidates: Tensor, rows: Tensor) -> Tensor:
