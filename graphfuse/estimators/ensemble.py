@@ -1,4 +1,4 @@
-"""Several networks, each stopped by another inner split, whose logits are averaged and brought to one temperature."""
+"""Several networks, each stopped by another inner split, whose logits are averaged at temperatures of their own."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from graphfuse.estimators.training import Recipe
 class Ensemble(nn.Module):
     """``mean over members of logits / temperature``; other parts of a tuple are averaged (None stays None).
 
-    The temperature is one number, 1 until `train_ensemble` fits it; it travels with the state dict. It moves no
-    class past another: the most probable class and, of two classes, the order of the subjects stay.
+    The temperatures (M,) are 1 until `train_ensemble` fits them; they travel with the state dict. A member that grew
+    surer than the others, for it was stopped later, is no louder for that. Of one member, no temperature moves a class
+    past another, or a subject.
     """
 
     uses_y = True
@@ -28,14 +29,23 @@ class Ensemble(nn.Module):
     def __init__(self, members: Iterable[nn.Module]):
         super().__init__()
         self.members = nn.ModuleList(members)
-        self.register_buffer("temperature", torch.ones(()))
+        self.register_buffer("temperature", torch.ones(len(self.members)))
 
     def forward(self, *inputs):
         outputs = [member(*inputs) for member in self.members]
         if isinstance(outputs[0], tuple):
             logits, *others = zip(*outputs, strict=True)
-            return (_mean(logits) / self.temperature, *map(_mean, others))
-        return _mean(outputs) / self.temperature
+            return (self._joined(logits), *map(_mean, others))
+        return self._joined(outputs)
+
+    def _load_from_state_dict(self, state_dict, prefix, *others):
+        key = f"{prefix}temperature"
+        if key in state_dict and state_dict[key].dim() == 0:  # saved when the members shared one
+            state_dict[key] = state_dict[key].repeat(len(self.members))
+        super()._load_from_state_dict(state_dict, prefix, *others)
+
+    def _joined(self, logits) -> torch.Tensor:
+        return _mean([part / t for part, t in zip(logits, self.temperature, strict=True)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,19 +88,17 @@ class Course:
         return Lesson(network, self.inputs, self.codes, split, self.recipe, seed, masks)
 
     def ensemble(self, lessons: list[Lesson]) -> Ensemble:
-        """The trained members with their temperature."""
+        """The trained members with their temperatures."""
         ensemble = Ensemble(lesson.network for lesson in lessons)
-        left_out = [(lesson.split[1], _outputs(lesson)) for lesson in lessons]
-        ensemble.temperature.fill_(temperature(left_out, self.codes))
+        ensemble.temperature.copy_(torch.tensor([temperature(lesson) for lesson in lessons]))
         return ensemble.eval()
 
 
 def train_ensembles(courses: Sequence[Course]) -> list[tuple[Ensemble, list[list[float]]]]:
     """Train the members of all ensembles side by side (`train_together`).
 
-    A single inner split of few subjects picks an epoch by luck; members that share it would share the luck. The
-    temperature of an ensemble is fitted on what its members say of the subjects that they were not trained on. The
-    global random state of torch is left as it was.
+    A single inner split of few subjects picks an epoch by luck; members that share it would share the luck. The global
+    random state of torch is left as it was.
 
     Returns
     -------
@@ -108,27 +116,16 @@ def train_ensemble(*course, **parts) -> tuple[Ensemble, list[list[float]]]:
     return train_ensembles([Course(*course, **parts)])[0]
 
 
-def temperature(left_out: list[tuple[np.ndarray, np.ndarray]], codes: np.ndarray) -> float:
-    """One temperature from each member's (rows (n,), logits (n, C)) of its own validation subjects.
-
-    A subject who validates for several members counts once, with the mean of their logits. These subjects are few, and
-    a network that was stopped by its validation loss is about right already, so log temperature is given the prior
-    N(0, 1). A single member's logits scatter more than the ensemble's, and the epoch was chosen on these subjects: the
-    first makes the ensemble a little too modest, the second a little too sure.
-    """
-    rows = np.concatenate([rows for rows, _ in left_out])
-    subjects, place = np.unique(rows, return_inverse=True)
-    scores = np.concatenate([scores for _, scores in left_out])
-    total = np.zeros((len(subjects), scores.shape[1]))
-    np.add.at(total, place, scores)
-    mean = total / np.bincount(place)[:, None]
-    return 1 / fit_temperature(mean, codes[subjects], spread=1.0)
-
-
 @torch.no_grad()
-def _outputs(lesson: Lesson) -> np.ndarray:
-    """Logits (n, C) of the subjects that chose the epoch."""
-    return lesson.inputs(lesson.network, torch.as_tensor(lesson.split[1])).double().numpy()
+def temperature(lesson: Lesson) -> float:
+    """The temperature of a trained member, by what it says of the subjects that it was not trained on.
+
+    These subjects are few, so log temperature is given the prior N(0, 1), as when the epoch was chosen on them. That
+    choice makes it a little too sure; the mean of several members is a little more modest than each.
+    """
+    rows = lesson.split[1]
+    logits = lesson.inputs(lesson.network, torch.as_tensor(rows)).double().numpy()
+    return 1 / fit_temperature(logits, lesson.codes[rows], spread=1.0)
 
 
 def _mean(outputs):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import increment_version
 from torch.nn.functional import cross_entropy
 
+from graphfuse.estimators.calibration import calibrated_loss
 from graphfuse.estimators.inputs import ManyPeople, ManyVectors, People, Vectors, together, whole_runs
 from graphfuse.estimators.training import Recipe, no_loss, train_network
 from graphfuse.nn.stacked import BLOCK, stack, stackable, take, unstack
@@ -207,18 +208,24 @@ def _losses(going: _SideBySide) -> np.ndarray:
     """Inner validation loss (m,) of each model."""
     going.stacked.eval()
     rows = [lesson.split[1] for lesson in going.lessons]
-    return _loss(going, rows, whole_runs(max(map(len, rows)))).numpy()
+    return calibrated_loss(*_said(going, rows, whole_runs(max(map(len, rows))))).numpy()
 
 
 def _loss(going: _SideBySide, rows: Sequence[np.ndarray], width: int) -> Tensor:
     """Mean cross-entropy (m,) of each model over its own rows, added in double: no epoch wins by rounding."""
+    logits, target, weight = _said(going, rows, width)
+    losses = cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none")
+    return (losses.view(weight.shape).double() * weight).sum(1)
+
+
+def _said(going: _SideBySide, rows: Sequence[np.ndarray], width: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits (m, width, C) of each model, classes and weights of its own rows; rows that fill up weigh nothing."""
     places, target = np.zeros((2, len(rows), width), dtype=np.int64)
     weight = np.zeros((len(rows), width))
     for m, (own, lesson) in enumerate(zip(rows, going.lessons, strict=True)):
         places[m, : len(own)], target[m, : len(own)], weight[m, : len(own)] = own, lesson.codes[own], 1 / len(own)
-    logits = going.inputs(going.stacked, torch.as_tensor(places))  # (m, B, C)
-    losses = cross_entropy(logits.flatten(0, 1), torch.as_tensor(target).flatten(), reduction="none")
-    return (losses.view(weight.shape).double() * torch.as_tensor(weight)).sum(1)
+    logits = going.inputs(going.stacked, torch.as_tensor(places))  # (m, width, C)
+    return logits, torch.as_tensor(target), torch.as_tensor(weight)
 
 
 @torch.no_grad()

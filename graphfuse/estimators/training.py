@@ -11,6 +11,7 @@ from torch import nn
 
 from graphfuse._check import check_range
 from graphfuse.errors import NonFinite
+from graphfuse.estimators.calibration import calibrated_loss
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Recipe:
     learning_rate, weight_decay : float
         Of AdamW.
     epochs, patience : int
-        At most so many epochs; stop after so many without a better inner validation loss.
+        At most so many epochs; stop after so many without a better inner validation loss, a `calibrated_loss`.
     batch_size : int or None
         Subjects a step; None = all (what a population graph needs).
     validation : float
@@ -85,7 +86,7 @@ def train_network(
     Returns
     -------
     list of float
-        Inner validation loss after each epoch.
+        Inner validation loss after each epoch, a `calibrated_loss`.
 
     Raises
     ------
@@ -135,4 +136,5 @@ def _one_epoch(network, loss, target, rows, optimiser, batch_size, shuffle) -> N
 @torch.no_grad()
 def _loss(network, logits, target, rows) -> float:
     network.eval()
-    return float(nn.functional.cross_entropy(logits(rows), target[rows]))
+    weight = torch.full((1, len(rows)), 1 / len(rows), dtype=torch.float64)
+    return float(calibrated_loss(logits(rows)[None], target[rows][None], weight))

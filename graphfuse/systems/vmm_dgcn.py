@@ -5,11 +5,12 @@ changes as the filters learn. A residual stack runs on each graph, and attention
 
 ``X_k = pool(relu(BN(Conv1d_k(x))))``, k = 3, 5, 7
 ``A_k = Sim(X_k) * sum_h gamma_h``, ``Sim = exp(-rho^2 / (2 sigma^2))``, the 10 largest of each row
-``h <- h + relu(Cheb_l(drop(h), DropEdge(A_k)))``, l = 1 .. 8, three terms
+``h <- h + relu(LayerNorm(Cheb_l(drop(h), DropEdge(A_k))))``, l = 1 .. 8, three terms
 ``z = sum_k beta_k V_k h_k``, ``beta = softmax_k(q . tanh(W V_k h_k + b))``, then an MLP of widths 16, 128, C
 
 On purpose unlike the published script of its nearest relative: an attached person hears the fitted ones and is heard by
-nobody; sigma and, in evaluation, the statistics of batch normalisation are those of the fitted people.
+nobody; sigma and, in evaluation, the statistics of batch normalisation are those of the fitted people. Layers are
+normalised: without it, as in that relative, eight of them over pooled filters did not learn their training people.
 
 References
 ----------
@@ -121,7 +122,7 @@ class VMMDGCNNetwork(nn.Module):
         self.neighbours, self.grad_through_graph = neighbours, grad_through_graph
         self.filters = nn.ModuleDict({str(width): ScaleFilter(width, channels, bins) for width in scales})
         conv = partial(ChebConv, order=order)
-        deep = {"kind": "res", "conv": conv, "dropout": dropout, "norm": None, "drop_edge": drop_edge}
+        deep = {"kind": "res", "conv": conv, "dropout": dropout, "norm": "layer", "drop_edge": drop_edge}
         self.stacks = nn.ModuleDict({k: DeepStack(channels * bins, hidden, num_layers, **deep) for k in self.filters})
         make = FUSIONS[check_option("fusion", fusion, FUSIONS)]
         self.fusion = make(dict.fromkeys(self.filters, hidden), hidden)
@@ -171,7 +172,7 @@ def vmm_dgcn(signals: Mapping[str, str]) -> PopulationSystem:
         signals=dict(signals),
         learning_rate=1e-3,
         weight_decay=5e-5,
-        epochs=150,
+        epochs=200,
         patience=20,
     )
 
@@ -186,9 +187,9 @@ SYSTEM = System(
     found="from the abstract: filters of several kernel sizes, a population graph with phenotypes at each scale, a "
     "deep graph network on each, fusion of the nodes. From the code of WL-DeepGCN, a near relative: 2000 features, "
     "three-term Chebyshev convolutions, 8 residual layers of 16, dropout 0.2, 0.3 of the edges dropped, head of 128, "
-    "learning rate 1e-3, weight decay 5e-5, patience 20",
+    "learning rate 1e-3, weight decay 5e-5, 200 epochs, patience 20",
     inferred="filter widths 3, 5, 7 with 4 channels and 32 bins over the connections in their given order; Parisot's "
     "graph with the 10 largest weights of each row, recomputed in every pass and, unless asked, without gradients; "
-    "attention over scales; 150 epochs of 200, so that a fold trains in a minute and a half on one core",
+    "attention over scales; layer normalisation in the stacks, without which they did not learn",
     claim="ABIDE I: accuracy 91.6 %, AUC 0.957",
 )

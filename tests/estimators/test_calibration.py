@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy.special import log_softmax
 
 from graphfuse.errors import NonFinite
-from graphfuse.estimators.calibration import fit_temperature, probabilities
+from graphfuse.estimators.calibration import calibrated_loss, fit_temperature, probabilities
 
 
 def scores_of(n=300, c=3, signal=1.0, seed=0):
@@ -72,3 +73,34 @@ def test_with_a_prior_luck_of_few_subjects_is_neither_certainty_nor_despair(unit
 def test_scores_that_are_no_numbers_are_refused():
     with pytest.raises(NonFinite, match="scores"):
         fit_temperature(np.array([[np.nan, 0.0]]), np.array([0]))
+
+
+def judged(scores, codes):
+    weight = torch.full((1, len(codes)), 1 / len(codes), dtype=torch.float64)
+    return float(calibrated_loss(torch.as_tensor(scores)[None], torch.as_tensor(codes)[None], weight))
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("unit", [0.2, 1.0, 20.0])
+def test_a_network_is_judged_as_it_will_answer_once_its_temperature_is_fitted(unit, classes):
+    scores, codes = scores_of(120, classes)
+    slope = fit_temperature(unit * scores, codes, spread=1.0)
+    doubt = np.log(slope) ** 2 / 2 / len(codes)
+    assert 0 <= judged(unit * scores, codes) - loss(unit * scores, codes, slope) - doubt < 0.002
+
+
+def test_who_tells_more_and_is_too_sure_is_judged_better_than_who_knows_nothing():
+    scores, codes = scores_of(120, 2)
+    assert loss(20 * scores, codes, 1) > np.log(2)  # the plain log loss would have chosen who knows nothing
+    assert judged(20 * scores, codes) < judged(np.zeros_like(scores), codes) == pytest.approx(np.log(2))
+
+
+def test_networks_are_judged_apart_and_rows_that_fill_up_count_for_nothing():
+    (a, one), (b, two) = scores_of(50, 2), scores_of(30, 2, seed=1)
+    logits, target = torch.full((2, 64, 2), 7.0, dtype=torch.float64), torch.zeros(2, 64, dtype=torch.int64)
+    weight = torch.zeros(2, 64, dtype=torch.float64)
+    for row, (scores, codes) in enumerate([(a, one), (b, two)]):
+        n = len(codes)
+        logits[row, :n], target[row, :n], weight[row, :n] = torch.as_tensor(scores), torch.as_tensor(codes), 1 / n
+    together = calibrated_loss(logits, target, weight)
+    np.testing.assert_allclose(together, [judged(a, one), judged(b, two)], rtol=1e-12)

@@ -4,7 +4,7 @@ from torch import nn
 
 from graphfuse.estimators.calibration import fit_temperature
 from graphfuse.estimators.dealing import inner_split
-from graphfuse.estimators.ensemble import Ensemble, temperature, train_ensemble
+from graphfuse.estimators.ensemble import Ensemble, train_ensemble
 from graphfuse.estimators.training import Recipe
 
 
@@ -50,29 +50,19 @@ def test_members_differ_repeat_and_leave_the_users_generator_alone():
     assert not network.training
 
 
-def test_the_temperature_divides_the_logits_only_and_is_saved():
+def test_each_temperature_divides_the_logits_of_its_member_only_and_is_saved():
     class Pair(nn.Module):
         def forward(self, x):
             return x, x
 
-    ensemble, x = Ensemble([Pair()]), torch.randn(5, 2)
-    ensemble.temperature.fill_(4.0)
+    ensemble, x = Ensemble([Pair(), Pair()]), torch.randn(5, 2)
+    ensemble.temperature.copy_(torch.tensor([4.0, 2.0]))
     logits, weights = ensemble(x)
-    torch.testing.assert_close(logits, x / 4)
+    torch.testing.assert_close(logits, (x / 4 + x / 2) / 2)
     torch.testing.assert_close(weights, x)
-    other = Ensemble([Pair()])
+    other = Ensemble([Pair(), Pair()])
     other.load_state_dict(ensemble.state_dict())
-    assert float(other.temperature) == 4
-
-
-def test_a_subject_who_validates_twice_counts_once_with_the_mean_of_the_logits():
-    rng = np.random.default_rng(0)
-    codes = np.array([0, 1] * 10)
-    first, second = rng.normal(size=(12, 2)), rng.normal(size=(12, 2))  # rows 0-11 and 8-19
-    mean = np.concatenate([first[:8], (first[8:] + second[:4]) / 2, second[4:]])
-    wanted = 1 / fit_temperature(mean, codes, spread=1.0)
-    got = temperature([(np.arange(12), first), (np.arange(8, 20), second)], codes)
-    np.testing.assert_allclose(got, wanted, rtol=1e-9)
+    assert other.temperature.tolist() == [4, 2]
 
 
 def noisy(n=400, seed=0):
@@ -82,7 +72,7 @@ def noisy(n=400, seed=0):
     return torch.as_tensor(rng.normal(size=(n, 30)) + 0.1 * codes[:, None], dtype=torch.float32), codes
 
 
-def test_the_fitted_temperature_is_that_of_the_left_out_logits_and_mends_what_is_too_sure():
+def test_the_fitted_temperatures_are_those_of_the_left_out_logits_and_mend_what_is_too_sure():
     X, codes = noisy()
     train = np.arange(120)
     recipe = Recipe(learning_rate=0.1, weight_decay=0, epochs=1, members=2)  # one epoch of huge steps
@@ -91,14 +81,12 @@ def test_the_fitted_temperature_is_that_of_the_left_out_logits_and_mends_what_is
     )
     seeds = np.random.SeedSequence(3).generate_state(2).tolist()
     rows = [inner_split(codes[train], train, recipe.validation, seed)[1] for seed in seeds]
+    loss, test, target = nn.functional.cross_entropy, X[120:], torch.as_tensor(codes[120:])
     with torch.no_grad():
-        left_out = [(r, m(X[r]).double().numpy()) for r, m in zip(rows, network.members, strict=True)]
-        assert float(network.temperature) == np.float32(temperature(left_out, codes))
-        test, target = X[120:], torch.as_tensor(codes[120:])
-        cooled, raw = network(test), network(test) * network.temperature
-    assert network.temperature > 1
-    loss = nn.functional.cross_entropy
-    assert loss(cooled, target) < loss(raw, target)
-    assert torch.equal(cooled.argmax(1), raw.argmax(1))
-    gap = lambda logits: (logits[:, 1] - logits[:, 0]).double()  # noqa: E731
-    assert torch.equal(gap(cooled).argsort(), gap(raw).argsort())
+        for own, member, temperature in zip(rows, network.members, network.temperature, strict=True):
+            wanted = 1 / fit_temperature(member(X[own]).double().numpy(), codes[own], spread=1.0)
+            assert float(temperature) == np.float32(wanted) > 1
+            assert loss(member(test) / temperature, target) < loss(member(test), target)
+        joined = sum(m(test) / t for m, t in zip(network.members, network.temperature, strict=True)) / 2
+        torch.testing.assert_close(network(test), joined)
+        assert loss(network(test), target) < loss(sum(m(test) for m in network.members) / 2, target)
