@@ -146,7 +146,7 @@ def test_gradients_reach_every_parameter():
 def test_the_parameters_are_those_of_the_widths():
     model = VMMDGCNNetwork({ROLE: (2000,), "phenotypes": (0,)}, 2)
     filters = sum(4 * k + 2 * 4 for k in (3, 5, 7))
-    stacks = 3 * (3 * 128 * 16 + 16 + 7 * (3 * 16 * 16 + 16) + 8 * 2 * 16)  # 8 layers of three terms, and their norms
+    stacks = 3 * (3 * 2000 * 16 + 16 + 7 * (3 * 16 * 16 + 16) + 8 * 2 * 16)  # 8 layers of three terms, and their norms
     fusion = 3 * (16 * 16 + 16) + 16 * 16 + 16 + 16
     head = 16 * 128 + 128 + 2 * 128 + 128 * 2 + 2
     assert sum(part.numel() for part in model.parameters()) == filters + stacks + fusion + head
