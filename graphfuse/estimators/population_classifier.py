@@ -54,7 +54,8 @@ class PopulationClassifier(CourseClassifier):
     signals, features, adjust, impute
         Node features, as in `Ridge`; the vectors are reduced by a PCA of the training subjects.
     graph : PopulationGraph or None
-        None = imaging similarity weighed by agreement in site and in the confounds that are text, 10 neighbours.
+        None = imaging similarity weighed by agreement in site and in the confounds that are
+        categories (text, or two values such as a coded sex), 10 neighbours.
     transductive : bool
         Ask `cross_validate` to hand over the test subjects, without labels, as `unlabelled`.
     components : int
@@ -200,6 +201,11 @@ class PopulationClassifier(CourseClassifier):
 
 
 def default_same(cohort: Cohort) -> tuple[str, ...]:
-    """What people are compared by unless something else is named: the site and the confounds that are text."""
-    text = [name for name in cohort.confounds if not pd.api.types.is_numeric_dtype(cohort.phenotypes[name])]
-    return tuple(dict.fromkeys([*([cohort.site] if cohort.site else []), *text]))
+    """What people are compared by unless something else is named: the site and the confounds that are categories."""
+    categories = [name for name in cohort.confounds if _is_category(cohort.phenotypes[name])]
+    return tuple(dict.fromkeys([*([cohort.site] if cohort.site else []), *categories]))
+
+
+def _is_category(column: pd.Series) -> bool:
+    """Text, or two values: a sex that is coded 1 and 2 is no quantity."""
+    return not pd.api.types.is_numeric_dtype(column) or column.nunique() == 2

@@ -72,7 +72,7 @@ class PopulationSystem(NestedViews, CohortClassifier):
         Graphs that stand: the name is the role whose vectors are compared, or ``all`` for all of them side by side.
     same, within
         Phenotypes on which people may agree, as in `PopulationGraph`, for ``population.agreement``. ``same=None``: the
-        site and the confounds that are text.
+        site and the confounds that are categories (text, or two values such as a coded sex).
     traits : PhenotypeView or None
         Phenotypes as numbers, for networks that learn from them whom to join.
     signals, learning_rate, weight_decay, epochs, patience, validation, members, random_state

@@ -172,7 +172,7 @@ SYSTEM = System(
     am_gcn,
     "Wang et al. 2020, KDD, arXiv:2007.02265",
     needs={ROLE: ("timeseries", "connectivity", "measures", "vector")},
-    phenotypes="edges of the topology graph: site and text confounds",
+    phenotypes="edges of the topology graph: site and categories among the confounds (sex)",
     transductive=True,
     found="channels, attention with 16 hidden units, both losses, normalisation by rows, 7 neighbours, widths 768 and "
     "256, dropout 0.5, learning rate 5e-4, weight decay 5e-4",

@@ -141,7 +141,7 @@ SYSTEM = System(
     eh_gcn,
     "Tian et al. 2023, Computer Methods and Programs in Biomedicine 238:107597",
     needs={"functional": ("timeseries", "connectivity"), "structural": ("connectivity", "measures")},
-    phenotypes="edges: site and text confounds (sex)",
+    phenotypes="edges: site and categories among the confounds (sex)",
     found="graph convolutions over regions for functional and for structural connectivity, image features beside them, "
     "a spatial convolution over people to which a new person is added without rebuilding the graph",
     inferred="all below the blocks: two convolutions of 64 on the strongest fifth of the edges, a vector of 128, two "

@@ -178,7 +178,7 @@ SYSTEM = System(
     hi_gcn,
     "Jiang et al. 2020, Computers in Biology and Medicine 127:104096",
     needs={ROLE: ("timeseries", "connectivity")},
-    phenotypes="edges: site and text confounds (sex)",
+    phenotypes="edges: site and categories among the confounds (sex)",
     transductive=True,
     found="three convolutions of 128 over regions, eigen pooling, concatenation of layers, four-term Chebyshev "
     "convolutions 1536-16-C over a phenotype-weighted similarity graph, trained jointly, dropout 0.5, learning rate "

@@ -72,7 +72,7 @@ SYSTEM = System(
     kipf,
     "Kipf and Welling 2017, ICLR, arXiv:1609.02907",
     takes=("timeseries", "connectivity", "measures", "vector"),
-    phenotypes="edges: site and text confounds",
+    phenotypes="edges: site and categories among the confounds (sex)",
     transductive=True,
     found="layers, hidden 16, dropout 0.5, learning rate 0.01, weight decay 5e-4, 200 epochs, patience 10",
     inferred="the graph (Parisot's, 10 neighbours) and the node features; weight decay on all layers",

@@ -154,7 +154,7 @@ SYSTEM = System(
     mm_gnn,
     "Zhang et al. 2023, Computers in Biology and Medicine 164:107328, arXiv:2307.16366",
     needs=dict.fromkeys(ROLES, ("measures", "vector")),
-    phenotypes="edges: site and text confounds (sex)",
+    phenotypes="edges: site and categories among the confounds (sex)",
     transductive=True,
     found="two branches of two three-term Chebyshev convolutions of 32, dropout 0.5, learning rate 1e-3, weight decay "
     "5e-4, 100 epochs, the product of the graphs, normalised before the convolutions, mean of probabilities; from a "

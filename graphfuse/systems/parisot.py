@@ -76,7 +76,7 @@ SYSTEM = System(
     parisot,
     "Parisot et al. 2018, Medical Image Analysis 48:117",
     needs={ROLE: ("timeseries", "connectivity")},
-    phenotypes="edges: site and text confounds (sex)",
+    phenotypes="edges: site and categories among the confounds (sex)",
     transductive=True,
     found="features, graph, order 3 (four terms), one hidden layer of 16, dropout 0.3, learning rate 5e-3, 150 epochs",
     inferred="early stopping on an inner split in place of the published script's test set",

@@ -183,7 +183,7 @@ SYSTEM = System(
     vmm_dgcn,
     "Liu et al. 2024, CAAI Transactions on Intelligence Technology 9:879",
     needs={ROLE: ("timeseries", "connectivity")},
-    phenotypes="edges: site and text confounds (sex)",
+    phenotypes="edges: site and categories among the confounds (sex)",
     transductive=True,
     found="from the abstract: filters of several kernel sizes, a population graph with phenotypes at each scale, a "
     "deep graph network on each, fusion of the nodes. From the code of WL-DeepGCN, a near relative: 2000 features, "

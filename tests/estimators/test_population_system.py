@@ -78,6 +78,13 @@ def test_agreement_and_traits_come_from_phenotypes(train):
     assert default_same(train) == ("site", "sex")
 
 
+def test_a_sex_that_is_coded_by_two_numbers_is_compared_and_a_quantity_is_not(train):
+    coded = train.phenotypes.assign(sex=(train.phenotypes["sex"] == train.phenotypes["sex"].iloc[0]) + 1)
+    assert default_same(replace(train, phenotypes=coded)) == ("site", "sex")
+    counted = coded.assign(sex=np.arange(len(coded)) % 3)
+    assert default_same(replace(train, phenotypes=counted)) == ("site",)
+
+
 def test_training_sees_labelled_rows_alone(train, test):
     model = system(Keeper).fit(train, unlabelled=test)
     assert len(Keeper.shown[0]) == len(train) + len(test)
