@@ -14,9 +14,20 @@ from pathlib import Path
 import pandas as pd
 
 
-def read(run: Path) -> pd.DataFrame:
+def read(run: str) -> pd.DataFrame:
     """The leaderboard of a run, by model."""
-    return pd.read_csv(run / "leaderboard.tsv", sep="\t").set_index("model")
+    table = Path(run) / "leaderboard.tsv"
+    if not table.is_file():
+        raise argparse.ArgumentTypeError(f"expected a finished run, with leaderboard.tsv in it; got {run}")
+    return pd.read_csv(table, sep="\t").set_index("model")
+
+
+def named(text: str) -> tuple[str, pd.DataFrame]:
+    """NAME=FOLDER as the name and the leaderboard."""
+    name, equals, run = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"expected NAME=FOLDER; got {text}")
+    return name, read(run)
 
 
 def interval(row: pd.Series) -> str:
@@ -54,11 +65,10 @@ def table(first: pd.DataFrame, others: dict[str, pd.DataFrame]) -> list[str]:
 def main() -> None:
     """Print the table."""
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    cli.add_argument("run", type=Path, help="the folder of a finished run")
-    cli.add_argument("others", nargs="*", help="NAME=FOLDER of further runs")
+    cli.add_argument("run", type=read, help="the folder of a finished run")
+    cli.add_argument("others", type=named, nargs="*", help="NAME=FOLDER of further runs")
     asked = cli.parse_args()
-    others = {name: read(Path(folder)) for name, folder in (other.split("=", 1) for other in asked.others)}
-    print("\n".join(table(read(asked.run), others)))
+    print("\n".join(table(asked.run, dict(asked.others))))
 
 
 if __name__ == "__main__":

@@ -11,61 +11,25 @@ weight between people of one class and of one site, which labels tell here after
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor, nn
 
 import graphfuse as gf
 from graphfuse.estimators.population_system import EVERYTHING, PopulationSystem
-from graphfuse.estimators.vector_view import VectorView
 from graphfuse.graph.population import PopulationGraph
 from graphfuse.nn.conv import ChebConv, GCNConv, SAGEConv
 from graphfuse.nn.deep_layers import NodeLinear
-from graphfuse.nn.dropout import Dropout
-from graphfuse.nn.population import Population
 
 NEIGHBOURS = (1, 3, 10, 30, None)
 CONVS = {"GCN": GCNConv, "SAGE": SAGEConv, "Chebyshev, four terms": partial(ChebConv, order=3)}
 
 
-class OverPeople(nn.Module):
-    """``conv(drop(relu(conv(drop(X)))))``, 16 hidden.
-
-    Parameters
-    ----------
-    shapes : dict of str to (P,)
-    n_classes : int
-    conv : callable (in_channels, out_channels) -> Module
-    """
-
-    def __init__(self, shapes: Mapping[str, tuple], n_classes: int, conv=GCNConv):
-        super().__init__()
-        width = sum(shape[0] for role, shape in shapes.items() if role != "phenotypes")
-        self.dropout, self.convs = Dropout(0.5), nn.ModuleList([conv(width, 16), conv(16, n_classes)])
-
-    def forward(self, population: Population) -> Tensor:
-        """Return logits (N, C)."""
-        adjacency, (first, second) = population.graphs[EVERYTHING], self.convs
-        hidden = first(self.dropout(population.x[None]), adjacency).relu()  # (1, N, 16)
-        return second(self.dropout(hidden), adjacency)[0]
-
-
 def model(cohort: gf.Cohort, conv, neighbours: int | None) -> PopulationSystem:
-    """The network over all modalities side by side, each reduced to 256 components, on Parisot's graph."""
-    return PopulationSystem(
-        {name: VectorView(components=256) for name in cohort.signals},
-        OverPeople,
-        {"conv": conv},
-        {EVERYTHING: PopulationGraph(same=None, neighbours=neighbours)},
-        signals={name: name for name in cohort.signals},
-        learning_rate=0.01,
-        weight_decay=5e-4,
-        epochs=200,
-        patience=30,
-    )
+    """Kipf and Welling's network with another convolution, on Parisot's graph, with more patience than theirs."""
+    graphs = {EVERYTHING: PopulationGraph(same=None, neighbours=neighbours)}
+    return gf.make_system("kipf", cohort, options={"conv": conv}, graphs=graphs, patience=30)
 
 
 def shares(cohort: gf.Cohort, neighbours: int | None) -> list[float]:

@@ -77,5 +77,6 @@ def calibrated_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         own = told.gather(0, target.expand(told.shape[1:])[None])[0]
         return log_slope**2 / 2 * weight.amax(-1) - (own * weight).sum(-1)
 
-    coarse = COARSE[:, None].expand(-1, scores.shape[1])
-    return loss(COARSE[loss(coarse).argmin(0)] + FINE[:, None]).amin(0)
+    coarse, fine = COARSE.to(scores.device), FINE.to(scores.device)
+    best = coarse[loss(coarse[:, None].expand(-1, scores.shape[1])).argmin(0)]  # (M,)
+    return loss(best + fine[:, None]).amin(0)

@@ -54,8 +54,8 @@ class PopulationClassifier(CourseClassifier):
     signals, features, adjust, impute
         Node features, as in `Ridge`; the vectors are reduced by a PCA of the training subjects.
     graph : PopulationGraph or None
-        None = imaging similarity weighed by agreement in site and in the confounds that are
-        categories (text, or two values such as a coded sex), 10 neighbours.
+        None = imaging similarity weighed by agreement in site and in the confounds that are categories (text, or two
+        values such as a coded sex), 10 neighbours.
     transductive : bool
         Ask `cross_validate` to hand over the test subjects, without labels, as `unlabelled`.
     components : int

@@ -9,7 +9,7 @@ Kipf and Welling (2017). Semi-supervised classification with graph convolutional
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
 
@@ -31,13 +31,22 @@ class KipfNetwork(nn.Module):
     n_classes : int
     hidden : int
     dropout : float
+    conv : callable (in_channels, out_channels) -> Module
+        What takes the place of A^ x W.
     """
 
-    def __init__(self, shapes: Mapping[str, tuple], n_classes: int, hidden: int = 16, dropout: float = 0.5):
+    def __init__(
+        self,
+        shapes: Mapping[str, tuple],
+        n_classes: int,
+        hidden: int = 16,
+        dropout: float = 0.5,
+        conv: Callable[[int, int], nn.Module] = GCNConv,
+    ):
         super().__init__()
         width = sum(shape[0] for role, shape in shapes.items() if role != "phenotypes")
         self.dropout = Dropout(dropout)
-        self.convs = nn.ModuleList([GCNConv(width, hidden), GCNConv(hidden, n_classes)])
+        self.convs = nn.ModuleList([conv(width, hidden), conv(hidden, n_classes)])
 
     def forward(self, population: Population) -> Tensor:
         """Return logits (N, C)."""
