@@ -15,7 +15,7 @@ class HierarchicalClassifier(SubjectSystem):
     ----------
     views, signals
         As in `SubjectSystem`.
-    fusion, hidden, width, bidirectional, conv, dropout, weight
+    fusion, hidden, width, bidirectional, conv, readout, dropout, weight
         As in `HierarchicalNetwork`.
     learning_rate, weight_decay, epochs, patience, batch_size, validation, members, random_state
         See `Recipe`.
@@ -39,6 +39,7 @@ class HierarchicalClassifier(SubjectSystem):
         width=32,
         bidirectional=True,
         conv="gcn",
+        readout="flatten",
         dropout=0.3,
         weight=0.3,
         signals=None,
@@ -48,7 +49,7 @@ class HierarchicalClassifier(SubjectSystem):
         patience=15,
         batch_size=64,
         validation=0.15,
-        members=1,
+        members=3,
         random_state=0,
     ):
         self.views = views
@@ -57,6 +58,7 @@ class HierarchicalClassifier(SubjectSystem):
         self.width = width
         self.bidirectional = bidirectional
         self.conv = conv
+        self.readout = readout
         self.dropout = dropout
         self.weight = weight
         self.signals = signals
@@ -78,6 +80,7 @@ class HierarchicalClassifier(SubjectSystem):
             width=self.width,
             bidirectional=self.bidirectional,
             conv=self.conv,
+            readout=self.readout,
             dropout=self.dropout,
             weight=self.weight,
         )

@@ -23,16 +23,19 @@ class LevelEncoder(nn.Module):
     shape : tuple
         (R, F) of graphs, (P,) of vectors.
     hidden : sequence of int
-        Width of each layer; a layer's embedding is the mean over nodes and windows, as wide.
-    conv : str
+        Width of each layer and of its embedding: the readout, mapped to that width where it is wider, and its mean
+        over windows.
+    conv, readout : str
         As in `GraphEncoder`.
     dropout : float
     """
 
-    def __init__(self, shape: Sequence[int], hidden: Sequence[int], conv: str, dropout: float):
+    def __init__(self, shape: Sequence[int], hidden: Sequence[int], conv: str, readout: str, dropout: float):
         super().__init__()
-        kind = VectorEncoder if len(shape) == 1 else _one_layer(conv)
+        kind = VectorEncoder if len(shape) == 1 else _one_layer(conv, readout, shape[0])
         self.layers = nn.ModuleList(kind(wide, out) for wide, out in pairwise([shape[-1], *hidden]))
+        widths = [(layer.out_channels, out) for layer, out in zip(self.layers, hidden, strict=True)]
+        self.maps = nn.ModuleList(nn.Linear(*pair) if pair[0] > pair[1] else nn.Identity() for pair in widths)
         self.dropout = Dropout(dropout)
 
     def layer(self, level: int, x: Tensor, part: Graphs | Rows, message: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -53,7 +56,8 @@ class LevelEncoder(nn.Module):
             return x, x
         x = self.layers[level].node_embeddings(x, part.adjacency, part.nodes)
         x = self.dropout(x if message is None else x + _to_graphs(message, part)[:, None])
-        return x, window_mean(self.layers[level].readout(x, part.nodes), part.offsets)
+        embeddings = self.maps[level](self.layers[level].readout(x, part.nodes))  # (G, D)
+        return x, window_mean(embeddings, part.offsets)
 
 
 class HierarchicalNetwork(nn.Module):
@@ -74,7 +78,7 @@ class HierarchicalNetwork(nn.Module):
         Width D of f_l and u_l.
     bidirectional : bool
         Let the encoders hear of f_l: ``z_m^(l+1) <- z_m^(l+1) + V_lm f_l``.
-    conv : str
+    conv, readout : str
         As in `GraphEncoder`.
     dropout : float
     weight : float
@@ -90,13 +94,14 @@ class HierarchicalNetwork(nn.Module):
         width: int = 32,
         bidirectional: bool = True,
         conv: str = "gcn",
+        readout: str = "flatten",
         dropout: float = 0.3,
         weight: float = 0.3,
     ):
         super().__init__()
         self.weight = weight
         self.encoders = nn.ModuleDict(
-            {role: LevelEncoder(shapes[role], hidden, conv, dropout) for role in sorted(shapes)}
+            {role: LevelEncoder(shapes[role], hidden, conv, readout, dropout) for role in sorted(shapes)}
         )
         self.fusion = HierarchicalFusion([dict.fromkeys(shapes, out) for out in hidden], width, fusion, bidirectional)
         self.heads = nn.ModuleList(nn.Linear(width, n_classes) for _ in hidden)
@@ -123,9 +128,9 @@ class HierarchicalNetwork(nn.Module):
         return answers
 
 
-def _one_layer(conv: str) -> Callable[[int, int], GraphEncoder]:
-    """A convolution, layer norm and relu, whose readout is the mean."""
-    return lambda wide, out: GraphEncoder(wide, (out,), conv=conv, readout="mean", dropout=0.0)
+def _one_layer(conv: str, readout: str, num_nodes: int) -> Callable[[int, int], GraphEncoder]:
+    """A convolution, layer norm and relu, and a readout."""
+    return lambda wide, out: GraphEncoder(wide, (out,), conv, readout, num_nodes=num_nodes)
 
 
 def _to_graphs(message: Tensor, part: Graphs) -> Tensor:

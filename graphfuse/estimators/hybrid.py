@@ -54,7 +54,7 @@ class HybridFusion(SubjectSystem):
         patience=15,
         batch_size=64,
         validation=0.15,
-        members=1,
+        members=3,
         random_state=0,
     ):
         self.views = views

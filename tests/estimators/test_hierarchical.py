@@ -9,7 +9,7 @@ import graphfuse as gf
 
 def small(**options) -> gf.HierarchicalClassifier:
     views = {"fmri": gf.FunctionalGraph(nodes="strength"), "smri": gf.VectorView(components=8)}
-    return gf.HierarchicalClassifier(views, **{"hidden": (4, 4), "width": 4, "epochs": 3, **options})
+    return gf.HierarchicalClassifier(views, **{"hidden": (4, 4), "width": 4, "epochs": 3, "members": 1, **options})
 
 
 def test_it_answers_for_people_who_lack_a_modality(train, test):

@@ -81,3 +81,14 @@ def test_values_of_a_missing_modality_change_no_bit():
     spoilt = parts["smri"].x.clone()
     spoilt[1] = 1e6
     assert torch.equal(module(parts | {"smri": Rows(spoilt, parts["smri"].present)}), before)
+
+
+@pytest.mark.parametrize(("readout", "the_same"), [("mean", True), ("flatten", False)])
+def test_flatten_tells_one_region_from_another_and_mean_does_not(readout, the_same):
+    module = network(readout=readout).eval()
+    parts, order = inputs(), torch.tensor([2, 0, 4, 1, 3])
+    graphs = parts["fmri"]
+    weight = graphs.adjacency.to_dense()[:, order][:, :, order]
+    moved = Graphs(graphs.x[:, order], Adjacency.from_dense(weight), graphs.nodes, graphs.present)
+    same = torch.allclose(module(parts | {"fmri": moved}), module(parts), atol=1e-6)
+    assert same == the_same

@@ -17,7 +17,7 @@ from graphfuse.estimators.vector_view import PhenotypeView, VectorView
 
 def model(**options) -> HybridFusion:
     views = {"fmri": VectorView(components=8), "smri": gf.MorphometricGraph()}
-    return HybridFusion(**{"views": views, "epochs": 3, "hidden": (4,), "width": 4, **options})
+    return HybridFusion(**{"views": views, "epochs": 3, "hidden": (4,), "width": 4, "members": 1, **options})
 
 
 def planted(seed: int, n: int = 300) -> gf.Cohort:
