@@ -1,10 +1,10 @@
 """What is lost when sMRI is missing: for half of the people at random, and for one whole site; tables in Markdown.
 
-Every fusion, every late fusion, the mean of ridges, and a ridge with every imputer, on the same folds three times: with
-everything, with half of the people's sMRI taken away, and with that of one site. The loss is that of the same people:
-their AUC when they had sMRI less their AUC without it, folds together.
+Every fusion by name (of kernels, answers and embeddings), the mean of ridges, and a ridge with every imputer, on the
+same folds three times: with everything, with half of the people's sMRI taken away, and with that of one site. The loss
+is that of the same people: their AUC when they had sMRI less their AUC without it, folds together.
 
-    python benchmarks/missing_smri.py [--subjects 300] [--epochs 100] [--jobs 2] [--out DIR]
+    python benchmarks/missing_smri.py [--subjects 300] [--members 1] [--jobs 2] [--out DIR]
     python benchmarks/missing_smri.py examples/abide.toml --root DIR [--site NYU]
 
 Without a manifest the people are simulated. With `--out` a run that was killed goes on where it was.
@@ -21,21 +21,21 @@ import pandas as pd
 
 import graphfuse as gf
 from graphfuse.estimators.imputation import IMPUTERS
+from graphfuse.evaluate.fusion_models import fusion_models
 from graphfuse.evaluate.missingness import complete, missingness_tests, patterns, scores_by_pattern
-from graphfuse.fusion import FUSIONS
-from graphfuse.fusion.output import OUTPUTS
 
 KEPT, TAKEN = "fmri", "smri"
 
 
-def models(epochs: int, members: int) -> dict:
+def models(cohort: gf.Cohort, members: int) -> dict:
     """Name -> estimator."""
-    recipe = {"readout": "mean-max", "epochs": epochs, "members": members}
-    fusions = {f"fusion: {name}": gf.FusionClassifier(fusion=name, **recipe) for name in FUSIONS}
-    fusions["fusion: gated, modality dropout"] = gf.FusionClassifier(modality_dropout=0.3, **recipe)
-    late = {f"late: {rule}": gf.LateFusion(rule=rule) for rule in OUTPUTS}
+    named = fusion_models(cohort)
+    for model in named.values():
+        if "members" in model.get_params(deep=False):
+            model.set_params(members=members)
+    named["fusion-gated, modality dropout"] = gf.FusionClassifier(members=members, modality_dropout=0.3)
     ridges = {f"ridge, imputed: {name}": gf.Ridge(impute=name) for name in IMPUTERS}
-    return fusions | late | {"mean of ridges": gf.MeanOfRidges()} | ridges
+    return named | {"mean of ridges": gf.MeanOfRidges()} | ridges
 
 
 def people(asked: argparse.Namespace) -> gf.Cohort:
@@ -87,8 +87,7 @@ def options() -> argparse.Namespace:
     cli.add_argument("--root", help="folder of the manifest's files")
     cli.add_argument("--site", help="who loses sMRI; none: the largest site")
     cli.add_argument("--subjects", type=int, default=300)
-    cli.add_argument("--epochs", type=int, default=100)
-    cli.add_argument("--members", type=int, default=3)
+    cli.add_argument("--members", type=int, default=3, help="networks of an ensemble")
     cli.add_argument("--folds", type=int, default=5)
     cli.add_argument("--seed", type=int, default=0)
     cli.add_argument("--jobs", type=int, default=1)
@@ -106,7 +105,7 @@ def main() -> None:
     for name, part in ({"everything": cohort} | lacking(cohort, asked.site, asked.seed)).items():
         out = asked.out and asked.out / name.replace(" ", "-")
         ran[name] = gf.cross_validate(
-            models(asked.epochs, asked.members), part, folds, baselines="none", n_jobs=asked.jobs, out=out
+            models(cohort, asked.members), part, folds, baselines="none", n_jobs=asked.jobs, out=out
         )
         if name == "everything":
             continue
