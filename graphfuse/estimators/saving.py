@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from inspect import signature
 from itertools import chain
@@ -16,14 +19,16 @@ from torch import nn
 from graphfuse._check import check_option
 from graphfuse.connectome.individual import IndividualNetwork
 from graphfuse.connectome.tangent import TangentSpace
-from graphfuse.errors import GraphFuseError, LeakageError, UnreadableFile
+from graphfuse.errors import GraphFuseError, UnreadableFile
 from graphfuse.estimators.adjusting import AdjustedVector
 from graphfuse.estimators.baselines import Majority
+from graphfuse.estimators.consent import as_agreed
 from graphfuse.estimators.features import CohortVector, EdgeVector, ValueVector
 from graphfuse.estimators.fusion_classifier import FusionClassifier
 from graphfuse.estimators.hierarchical import HierarchicalClassifier
 from graphfuse.estimators.hybrid import HybridFusion
-from graphfuse.estimators.imputation import MeanImputation, RidgeImputation
+from graphfuse.estimators.imputation import FeaturePropagation, MeanImputation, NearestImputation, RidgeImputation
+from graphfuse.estimators.imputation.neighbours import People
 from graphfuse.estimators.individual_view import IndividualNetworkView
 from graphfuse.estimators.late_fusion import LateFusion
 from graphfuse.estimators.measure_vector import MeasureVector
@@ -38,7 +43,6 @@ from graphfuse.estimators.model_file import DAMAGED, read_model_file, write_mode
 from graphfuse.estimators.network_edges import NetworkEdges
 from graphfuse.estimators.population_classifier import PopulationClassifier
 from graphfuse.estimators.population_system import PopulationSystem
-from graphfuse.estimators.prototypes import is_anonymous, prototypes
 from graphfuse.estimators.ridge import MeanOfRidges, Ridge
 from graphfuse.estimators.stacking import Stacking
 from graphfuse.estimators.subject_system import SubjectSystem
@@ -62,13 +66,13 @@ from graphfuse.kernels.adjacency import Adjacency
 CLASSES = {
     cls.__name__: cls
     for cls in (
-        AdjustedVector, Agreement, CohortVector, ComBat, DisparityFilter, DynamicGraph, EdgeVector, FunctionalGraph,
-        FusionClassifier, GraphMeasures, HierarchicalClassifier, HybridFusion, IndividualNetwork,
+        AdjustedVector, Agreement, CohortVector, ComBat, DisparityFilter, DynamicGraph, EdgeVector, FeaturePropagation,
+        FunctionalGraph, FusionClassifier, GraphMeasures, HierarchicalClassifier, HybridFusion, IndividualNetwork,
         IndividualNetworkView, KNearest, KernelBank, LateFusion, LinearSVM, LocationScale, LogRows, MLP, Majority,
-        MeanImputation, MeanOfRidges, MeasureVector, MorphometricGraph, MultipleKernel, NetworkEdges, PeopleKernel,
-        PhenotypeView, PopulationClassifier, PopulationGraph, PopulationHypergraph, PopulationSystem, RegressOut,
-        Ridge, RidgeImputation, Rows, ScaledKernel, SpanningDensity, Stacking, SubjectGraph, SubjectSystem,
-        SubtreeLabels, TangentSpace, Threshold, TopDensity, ValueVector, VectorView,
+        MeanImputation, MeanOfRidges, MeasureVector, MorphometricGraph, MultipleKernel, NearestImputation, NetworkEdges,
+        People, PeopleKernel, PhenotypeView, PopulationClassifier, PopulationGraph, PopulationHypergraph,
+        PopulationSystem, RegressOut, Ridge, RidgeImputation, Rows, ScaledKernel, SpanningDensity, Stacking,
+        SubjectGraph, SubjectSystem, SubtreeLabels, TangentSpace, Threshold, TopDensity, ValueVector, VectorView,
     )
 }  # fmt: skip
 GRAPHS = ("x", "nodes", "present", "offsets")  # and the weights of the edges
@@ -88,25 +92,24 @@ def save_model(model, path, *, include_cohort: bool = False, prototype_size: int
         Fitted.
     path : path
     include_cohort : bool
-        A `PopulationClassifier`, a `PopulationSystem` or a `MultipleKernel` cannot predict without the features of its
-        training subjects; True agrees to writing them into the file. Ids are never written.
+        A `PopulationClassifier`, `PopulationSystem`, `MultipleKernel`, `NearestImputation` or `FeaturePropagation`,
+        alone or inside another model, cannot answer without the features of its training subjects; True agrees to
+        writing them into the file. Ids are never written.
     prototype_size : int or None
-        Write a `PopulationClassifier` with means of at least so many people in place of people, see `prototypes`.
+        Write every `PopulationClassifier` with means of at least so many people in place of people, see `prototypes`.
 
     Raises
     ------
     LeakageError
-        A population model with neither ``include_cohort=True`` nor `prototype_size`, or a transductive one.
+        Such a part with neither ``include_cohort=True`` nor `prototype_size`, or a transductive model.
     GraphFuseError
         A part that cannot be written without code, such as a custom encoder.
     UnwritableFile
         The disk does not take it.
     """
-    if isinstance(model, (MultipleKernel, PopulationClassifier, PopulationSystem)):
-        model = _shareable(model, include_cohort, prototype_size)
-    tensors: dict[str, torch.Tensor] = {}
-    tree = _encode(model, "model", tensors)
-    write_model_file(Path(path), tree, tensors)
+    encoder = _Encoder(partial(as_agreed, include_cohort=include_cohort, prototype_size=prototype_size))
+    tree = encoder.encode(model, "model")
+    write_model_file(Path(path), tree, encoder.tensors)
     return Path(path)
 
 
@@ -142,63 +145,52 @@ def load_model(path):
     return model
 
 
-def _shareable(model, include_cohort: bool, prototype_size: int | None):
-    """The population model that may be written, or `LeakageError`."""
-    if getattr(model, "unlabelled_", ()):
-        raise LeakageError("A transductive model knows only the people in its graph; fit it inductively to save it.")
-    averages = isinstance(model, PopulationClassifier)  # a system's network may read more than averages can give
-    if prototype_size is not None and averages:
-        return prototypes(model, prototype_size)
-    if not include_cohort and not (averages and is_anonymous(model)):
-        means = "prototype_size=10 to write means of at least 10 people in their place, or " if averages else ""
-        raise LeakageError(
-            "A model of populations or kernels predicts from its training subjects' features, which the file would "
-            "hold. Pass "
-            f"{means}include_cohort=True if their consent allows it, or save a model that keeps subjects apart."
-        )
-    return model
-
-
 # ---- to JSON and tensors
 
 
-def _encode(value, place: str, tensors: dict):
-    """`value` as JSON; arrays go to `tensors` under their place in the tree."""
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, (np.ndarray, torch.Tensor)):
-        return _encode_array(value, place, tensors)
-    if isinstance(value, (list, tuple)):
-        return {"list": _encode_items(value, place, tensors), "as": type(value).__name__}
-    if isinstance(value, dict):
-        return {"dict": {str(key): _encode(item, _inside(place, key), tensors) for key, item in value.items()}}
-    if isinstance(value, nn.Module) and place.endswith(".network_"):
-        tensors |= {_inside(place, key): _compact(item) for key, item in value.state_dict().items()}
-        return {"network": place}
-    if CLASSES.get(type(value).__name__) is type(value):
-        state = {key: PRIVATE.get(key, item) for key, item in sorted(vars(value).items())}
-        return {"class": type(value).__name__, "state": _encode(state, place, tensors)}
-    if isinstance(value, Graphs):
-        parts = {name: getattr(value, name) for name in GRAPHS} | {"weight": value.adjacency.to_dense()}
-        return {"graphs": _encode(parts, place, tensors)}
-    if isinstance(value, type) and value.__module__.startswith(SYSTEMS):
-        return {"network of": f"{value.__module__.removeprefix(SYSTEMS)}:{value.__name__}"}
-    raise GraphFuseError(
-        f"{place} is a {type(value).__name__}, which a model file cannot hold without code. Use a built-in part."
-    )
+@dataclass
+class _Encoder:
+    """Values as JSON; arrays go to `tensors` under their place in the tree, and every part is asked for consent."""
 
+    agreed: Callable
+    tensors: dict[str, torch.Tensor] = field(default_factory=dict)
 
-def _encode_array(value, place: str, tensors: dict) -> dict:
-    if isinstance(value, np.ndarray) and value.dtype.kind not in "biuf":
-        return {"list": _encode_items(value.tolist(), place, tensors), "as": "array"}
-    tensors[place] = _compact(torch.as_tensor(value))
-    return {"tensor": place, "as": "array" if isinstance(value, np.ndarray) else "tensor"}
+    def encode(self, value, place: str):
+        """`value` as JSON."""
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return value
+        if isinstance(value, np.generic):
+            return value.item()
+        if isinstance(value, (np.ndarray, torch.Tensor)):
+            return self._array(value, place)
+        if isinstance(value, (list, tuple)):
+            return {"list": self._items(value, place), "as": type(value).__name__}
+        if isinstance(value, dict):
+            return {"dict": {str(key): self.encode(item, _inside(place, key)) for key, item in value.items()}}
+        if isinstance(value, nn.Module) and place.endswith(".network_"):
+            self.tensors |= {_inside(place, key): _compact(item) for key, item in value.state_dict().items()}
+            return {"network": place}
+        if CLASSES.get(type(value).__name__) is type(value):
+            kept = vars(self.agreed(value))
+            state = {key: PRIVATE.get(key, item) for key, item in sorted(kept.items())}
+            return {"class": type(value).__name__, "state": self.encode(state, place)}
+        if isinstance(value, Graphs):
+            parts = {name: getattr(value, name) for name in GRAPHS} | {"weight": value.adjacency.to_dense()}
+            return {"graphs": self.encode(parts, place)}
+        if isinstance(value, type) and value.__module__.startswith(SYSTEMS):
+            return {"network of": f"{value.__module__.removeprefix(SYSTEMS)}:{value.__name__}"}
+        raise GraphFuseError(
+            f"{place} is a {type(value).__name__}, which a model file cannot hold without code. Use a built-in part."
+        )
 
+    def _array(self, value, place: str) -> dict:
+        if isinstance(value, np.ndarray) and value.dtype.kind not in "biuf":
+            return {"list": self._items(value.tolist(), place), "as": "array"}
+        self.tensors[place] = _compact(torch.as_tensor(value))
+        return {"tensor": place, "as": "array" if isinstance(value, np.ndarray) else "tensor"}
 
-def _encode_items(items, place: str, tensors: dict) -> list:
-    return [_encode(item, f"{place}.{i}", tensors) for i, item in enumerate(items)]
+    def _items(self, items, place: str) -> list:
+        return [self.encode(item, f"{place}.{i}") for i, item in enumerate(items)]
 
 
 def _inside(place: str, key) -> str:
