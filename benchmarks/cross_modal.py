@@ -22,7 +22,7 @@ from graphfuse.estimators.subject_system import SubjectSystem
 from graphfuse.fusion import FUSIONS, make_fusion
 
 COMPONENTS, WIDTH = 10, 16
-RECIPE = {"learning_rate": 3e-3, "weight_decay": 1e-2, "epochs": 300, "patience": 60}
+RECIPE = {"members": 1, "learning_rate": 3e-3, "weight_decay": 1e-2, "epochs": 300, "patience": 60}
 AUC = 0.95
 
 
