@@ -12,7 +12,14 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from graphfuse._check import check_option
-from graphfuse.errors import DuplicateSubjects, GraphFuseError, LabelLeakageError, ShapeMismatch, UnknownLabel
+from graphfuse.errors import (
+    DuplicateSubjects,
+    GraphFuseError,
+    InvalidOption,
+    LabelLeakageError,
+    ShapeMismatch,
+    UnknownLabel,
+)
 from graphfuse.signal import Signal
 
 
@@ -168,13 +175,19 @@ class Cohort:
         """Raise unless each of `columns` is a phenotype that `purpose` may read here.
 
         `LabelLeakageError` for the target and for a column that was withheld from a model, because it is the label or
-        gives it away; `InvalidOption` for an unknown one.
+        gives it away; `InvalidOption` for an unknown one, and for that of the groups: it names people or families, none
+        of whom is on both sides of a split.
         """
         for column in columns:
             if column == self.target or column in self.withheld:
                 raise LabelLeakageError(
                     f"{purpose} asks for {column!r}, which is the label or gives it away (gf.leak_columns says how); "
                     "it is not there while a model is fitted. Leave it out."
+                )
+            if column == self.group != self.site:
+                raise InvalidOption(
+                    f"{purpose} asks for {column!r}, which says who belongs together; nobody new shares it with a "
+                    "training subject, and a model that read it would hold names. Leave it out."
                 )
             check_option(f"a column for {purpose}", column, list(self.phenotypes.columns))
 

@@ -199,11 +199,16 @@ def _load(out: Path) -> np.memmap:
     try:
         return np.load(out / VALUES, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise UnreadableFile(f"{VALUES!r} cannot be read ({error}). Remove the folder and run again.") from error
+        raise UnreadableFile(f"{VALUES!r} cannot be read{_why(error)}. Remove the folder and run again.") from error
 
 
 def _read_json(path: Path) -> dict:
     try:
         return dict(json.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError) as error:
-        raise UnreadableFile(f"{path.name!r} cannot be read ({error}). Remove the folder and run again.") from error
+        raise UnreadableFile(f"{path.name!r} cannot be read{_why(error)}. Remove the folder and run again.") from error
+
+
+def _why(error: Exception) -> str:
+    """What the system says, without the path, which may name a person."""
+    return f": {error.strerror}" if getattr(error, "strerror", None) else ""

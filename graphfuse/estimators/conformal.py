@@ -12,6 +12,7 @@ from graphfuse.cohort import Cohort
 from graphfuse.errors import InvalidOption
 from graphfuse.estimators.base import CohortClassifier
 from graphfuse.estimators.dealing import inner_folds
+from graphfuse.estimators.panel import scope_of_panel
 
 CAVEATS = (
     "The coverage is an average over new subjects who are exchangeable with the training subjects (same sites, same "
@@ -60,7 +61,7 @@ class ConformalClassifier(CohortClassifier):
     Raises
     ------
     InvalidOption
-        Coverage outside (0, 1), or a transductive model.
+        Coverage outside (0, 1), or a model that reads the features of new subjects together.
 
     References
     ----------
@@ -69,7 +70,6 @@ class ConformalClassifier(CohortClassifier):
     """
 
     uses_y = True
-    scope = "training"
     caveats = CAVEATS
 
     def __init__(self, model, coverage=0.9, folds=5, by_class=False, random_state=0):
@@ -79,10 +79,18 @@ class ConformalClassifier(CohortClassifier):
         self.by_class = by_class
         self.random_state = random_state
 
+    @property
+    def scope(self) -> str:
+        """That of the model."""
+        return scope_of_panel({"model": self.model})
+
     def _fit(self, cohort: Cohort, codes: np.ndarray) -> None:
         _check_coverage(self.coverage)
-        if getattr(self.model, "transductive", False):
-            raise InvalidOption("ConformalClassifier needs an inductive model; got a transductive one. Set it so.")
+        if self.scope == "features":
+            raise InvalidOption(
+                "ConformalClassifier needs an inductive model; got one that reads the features of new subjects "
+                "together. Set transductive=False, and on_unseen of its harmonisation to another value."
+            )
         fold_of = inner_folds(codes, cohort.groups, self.folds, self.random_state)
         self.model_ = clone(self.model).fit(cohort, self.classes_[codes])
         self.fold_models_, self.scores_, self.codes_ = [], [], []

@@ -64,6 +64,8 @@ class Course:
         Who must stay on one side of an inner split.
     seed : int
         Seed of everything.
+    split : pair of int arrays or None
+        The rows to learn from and those that choose the epoch; None: each member draws its own.
     """
 
     make: Callable[[], nn.Module]
@@ -72,6 +74,7 @@ class Course:
     groups: np.ndarray
     recipe: Recipe
     seed: int
+    split: tuple[np.ndarray, np.ndarray] | None = None
 
     def lessons(self) -> list[Lesson]:
         """One a member, each with its own weights, batches and inner split."""
@@ -84,7 +87,7 @@ class Course:
         torch.manual_seed(seed)
         network = self.make()
         masks = torch.Generator().set_state(torch.get_rng_state())  # goes on where the weights ended
-        split = inner_split(self.codes, self.groups, self.recipe.validation, seed)
+        split = self.split or inner_split(self.codes, self.groups, self.recipe.validation, seed)
         return Lesson(network, self.inputs, self.codes, split, self.recipe, seed, masks)
 
     def ensemble(self, lessons: list[Lesson]) -> Ensemble:

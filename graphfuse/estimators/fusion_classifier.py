@@ -17,7 +17,7 @@ from graphfuse.estimators.base import CohortClassifier
 from graphfuse.estimators.ensemble import Ensemble, train_ensemble
 from graphfuse.estimators.nested import NestedViews
 from graphfuse.estimators.training import Recipe
-from graphfuse.estimators.views import apply_views, fit_views, measured, modalities, take
+from graphfuse.estimators.views import apply_views, early_split, fit_views, measured, modalities, places, take
 from graphfuse.fusion import ModalityDropout, make_fusion
 from graphfuse.graph.graphs import Graphs
 from graphfuse.graph.rows import Rows
@@ -146,7 +146,9 @@ class FusionClassifier(NestedViews, CohortClassifier):
     def _fit(self, cohort: Cohort, codes: np.ndarray) -> None:
         check_option("edges", self.edges, EDGES)
         check_range("width", self.width, 1)
-        self.views_ = self._fit_views(cohort, codes)
+        views = self._views(cohort)
+        split = early_split(views, None, cohort, codes, self.validation, self.random_state)
+        self.views_ = fit_views(views, None, cohort, codes, split)
         graphs = self.graphs(cohort)
         rows = measured(graphs)
         self.shapes_ = {name: tuple(part.x.shape[:0:-1]) for name, part in graphs.items()}  # (F, R), or (P,)
@@ -157,6 +159,7 @@ class FusionClassifier(NestedViews, CohortClassifier):
             cohort.groups[rows],
             Recipe.of(self),
             self.random_state,
+            places(split, rows),
         )
 
     def _predict_proba(self, cohort: Cohort) -> np.ndarray:
@@ -210,7 +213,7 @@ class FusionClassifier(NestedViews, CohortClassifier):
             in_channels, self.hidden, conv=self.conv, readout=self.readout, dropout=self.dropout, num_nodes=num_nodes
         )
 
-    def _fit_views(self, cohort: Cohort, codes: np.ndarray) -> dict:
+    def _views(self, cohort: Cohort) -> dict:
         views = self.views or {
             name: DEFAULT_VIEWS[signal.kind]()
             for name, signal in cohort.signals.items()
@@ -220,7 +223,7 @@ class FusionClassifier(NestedViews, CohortClassifier):
             raise InvalidOption("No modality of this cohort makes a graph by default; name views={...}.")
         for name in self.encoder if isinstance(self.encoder, dict) else ():
             check_option("a modality of encoder", name, list(views))
-        return fit_views(views, None, cohort, codes)
+        return views
 
 
 def _check_module(module: nn.Module, name: str, in_channels: int) -> None:

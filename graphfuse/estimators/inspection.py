@@ -15,7 +15,9 @@ WEIGHTS = {"network_", "coef_", "intercept_"}
 # Attributes of a class that hold one row a person.
 PEOPLE = {
     "Agreement": {"traits_"},
+    "FeaturePropagation": {"people_", "full_"},
     "MultipleKernel": {"duals_", "has_"},
+    "NearestImputation": {"people_"},
     "PeopleKernel": {"rows_"},
     "PopulationClassifier": {"x_"},
     "PopulationGraph": {"units_", "traits_"},
@@ -46,8 +48,7 @@ def inspect_model(path) -> pd.DataFrame:
     """
     contents = read_model_file(path)
     try:
-        size = contents.tree["state"]["dict"].get("prototype_size_")
-        rows = list(_rows(contents.tree, "model", "setting", contents.tensors, size))
+        rows = list(_rows(contents.tree, "model", "setting", contents.tensors, None))
     except (AttributeError, KeyError, TypeError, RecursionError) as error:
         raise UnreadableFile(DAMAGED) from error
     table = pd.DataFrame(rows, columns=COLUMNS)
@@ -66,6 +67,7 @@ def _rows(tree, part: str, about: str, tensors: dict, size) -> Iterator[tuple]:
         yield from (_tensor_row(name, item, about) for name, item in sorted(tensors.items()) if name.startswith(start))
     elif "class" in tree:
         yield part, tree["class"], "", 0, about, ""
+        size = tree["state"]["dict"].get("prototype_size_", size)
         for key, item in tree["state"]["dict"].items():
             yield from _rows(item, f"{part}.{key}", _about(tree["class"], key, about, size), tensors, size)
     elif "network of" in tree:

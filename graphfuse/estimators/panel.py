@@ -123,5 +123,12 @@ def out_of_fold(
 
 def scope_of_panel(models: Mapping[str, BaseEstimator] | None) -> str:
     """``features`` if a model reads the features of new subjects together, else ``training``."""
-    scopes = {getattr(getattr(model, "estimator", model), "scope", "training") for model in (models or {}).values()}
+    scopes = {getattr(innermost(model), "scope", "training") for model in (models or {}).values()}
     return "features" if "features" in scopes else "training"
+
+
+def innermost(model):
+    """The model that searches and conformal wrappers, however many, are about; any other model itself."""
+    while (part := getattr(model, "estimator", getattr(model, "model", None))) is not None:
+        model = part
+    return model

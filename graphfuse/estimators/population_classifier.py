@@ -123,7 +123,7 @@ class PopulationClassifier(CourseClassifier):
     @property
     def scope(self) -> str:
         """``features`` when it is transductive or a step of `adjust` reads the features of new subjects together."""
-        return "features" if self.transductive else scope_of(self.adjust)
+        return "features" if self.transductive or getattr(self, "unlabelled_", ()) else scope_of(self.adjust)
 
     def _course(self, cohort: Cohort, codes: np.ndarray, unlabelled: Cohort | None = None) -> Course:
         check_range("components", self.components, 2)
@@ -133,6 +133,7 @@ class PopulationClassifier(CourseClassifier):
         x, phenotypes = self._nodes(cohort), cohort.phenotypes
         if unlabelled is not None:  # in an order of their own, as the training subjects are
             unlabelled = unlabelled[np.argsort(unlabelled.subjects.to_numpy(object), kind="stable")]
+        vars(self).pop("prototype_size_", None)  # from now on its nodes are people again
         self.unlabelled_ = () if unlabelled is None else tuple(unlabelled.subjects)
         if self.unlabelled_:
             self._check_unlabelled(cohort, unlabelled)

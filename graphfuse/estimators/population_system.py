@@ -19,7 +19,16 @@ from graphfuse.estimators.ensemble import Ensemble, train_ensemble
 from graphfuse.estimators.nested import NestedViews
 from graphfuse.estimators.population_classifier import default_same
 from graphfuse.estimators.training import Recipe
-from graphfuse.estimators.views import PHENOTYPES, apply_views, fit_views, measured, modalities, shapes
+from graphfuse.estimators.views import (
+    PHENOTYPES,
+    apply_views,
+    early_split,
+    fit_views,
+    measured,
+    modalities,
+    places,
+    shapes,
+)
 from graphfuse.graph.agreement import Agreement
 from graphfuse.graph.graphs import Graphs
 from graphfuse.graph.hypergraph import PopulationHypergraph
@@ -129,7 +138,7 @@ class PopulationSystem(NestedViews, CohortClassifier):
     @property
     def scope(self) -> str:
         """``features`` when it is transductive, else ``training``."""
-        return "features" if self.transductive else "training"
+        return "features" if self.transductive or getattr(self, "unlabelled_", ()) else "training"
 
     @property
     def phenotypes_read(self) -> tuple[str, ...]:
@@ -140,7 +149,8 @@ class PopulationSystem(NestedViews, CohortClassifier):
         return tuple(dict.fromkeys(read))
 
     def _fit(self, cohort: Cohort, codes: np.ndarray, unlabelled: Cohort | None = None) -> None:
-        self.views_ = fit_views(self.views or {}, self.signals, cohort, codes)
+        split = early_split(self.views or {}, self.signals, cohort, codes, self.validation, self.random_state)
+        self.views_ = fit_views(self.views or {}, self.signals, cohort, codes, split)
         rows = self._measured(cohort)
         cohort, codes = cohort[rows], codes[rows]
         people = self._with_unlabelled(cohort, unlabelled)
@@ -159,6 +169,7 @@ class PopulationSystem(NestedViews, CohortClassifier):
             cohort.groups,
             Recipe.of(self),
             self.random_state,
+            places(split, rows),
         )
 
     def population(self) -> Population:

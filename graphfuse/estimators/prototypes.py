@@ -6,6 +6,7 @@ from copy import copy
 
 import numpy as np
 import torch
+from sklearn.base import clone
 
 from graphfuse._check import check_range
 from graphfuse.errors import LeakageError, NotFitted
@@ -62,6 +63,7 @@ def prototypes(model: PopulationClassifier, size: int = SMALLEST) -> PopulationC
     _check_harmonisation(model, size)
     members = gather(model.x_.numpy(), _categories(model.graph_), size)
     result = copy(model)
+    result.graph = clone(model.graph, safe=False)  # which may have been fitted elsewhere, on people
     result.x_ = torch.stack([model.x_[rows].mean(0) for rows in members])  # (G, F)
     result.graph_ = _graph_of_means(model.graph_, result.x_, members, size)
     result.prototype_size_ = int(size)

@@ -103,10 +103,12 @@ def save_model(model, path, *, include_cohort: bool = False, prototype_size: int
     LeakageError
         Such a part with neither ``include_cohort=True`` nor `prototype_size`, or a transductive model.
     GraphFuseError
-        A part that cannot be written without code, such as a custom encoder.
+        No classifier, or a part that cannot be written without code, such as a custom encoder.
     UnwritableFile
         The disk does not take it.
     """
+    if not hasattr(model, "predict_proba"):
+        raise GraphFuseError(f"A model file holds a fitted classifier; got a {type(model).__name__}, a part of one.")
     encoder = _Encoder(partial(as_agreed, include_cohort=include_cohort, prototype_size=prototype_size))
     tree = encoder.encode(model, "model")
     write_model_file(Path(path), tree, encoder.tensors)
@@ -140,7 +142,7 @@ def load_model(path):
         OverflowError,
     ) as error:
         raise UnreadableFile(DAMAGED) from error
-    if left or type(model) not in CLASSES.values():
+    if left or type(model) not in CLASSES.values() or not hasattr(model, "predict_proba"):
         raise UnreadableFile(DAMAGED)
     return model
 

@@ -14,7 +14,7 @@ from graphfuse.estimators.base import CohortClassifier
 from graphfuse.estimators.ensemble import Ensemble, train_ensemble
 from graphfuse.estimators.nested import NestedViews
 from graphfuse.estimators.training import Recipe
-from graphfuse.estimators.views import apply_views, fit_views, measured, modalities, shapes, take
+from graphfuse.estimators.views import apply_views, early_split, fit_views, measured, modalities, places, shapes, take
 from graphfuse.graph.graphs import Graphs
 from graphfuse.graph.rows import Rows
 
@@ -105,7 +105,8 @@ class SubjectSystem(NestedViews, CohortClassifier):
         self.random_state = random_state
 
     def _fit(self, cohort: Cohort, codes: np.ndarray) -> None:
-        self.views_ = fit_views(self.views or {}, self.signals, cohort, codes)
+        split = early_split(self.views or {}, self.signals, cohort, codes, self.validation, self.random_state)
+        self.views_ = fit_views(self.views or {}, self.signals, cohort, codes, split)
         inputs = self.inputs(cohort)
         rows = measured(inputs)
         inputs = take(inputs, rows)
@@ -117,6 +118,7 @@ class SubjectSystem(NestedViews, CohortClassifier):
             cohort.groups[rows],
             Recipe.of(self),
             self.random_state,
+            places(split, rows),
         )
 
     @torch.no_grad()

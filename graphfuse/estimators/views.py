@@ -10,14 +10,54 @@ from sklearn.base import BaseEstimator, clone
 from graphfuse._check import check_option
 from graphfuse.cohort import Cohort
 from graphfuse.errors import InvalidOption, MissingModality
+from graphfuse.estimators.dealing import inner_split
 from graphfuse.graph.graphs import Graphs
 from graphfuse.graph.rows import Rows
 
 PHENOTYPES = "phenotypes"  # in READS of a view that is given the cohort, not a signal of it
 
 
+def early_split(
+    views: Mapping[str, BaseEstimator],
+    signals: Mapping[str, str] | None,
+    cohort: Cohort,
+    codes: np.ndarray,
+    fraction: float,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The inner split of all networks where a view reads labels, else None, and each draws its own.
+
+    A choice of features that was told the classes of the people who choose the epoch and the temperature tells these
+    people apart, come what may, and their loss measures nothing. So the split comes first, and such a view learns from
+    its first part.
+
+    Returns
+    -------
+    pair of int arrays or None
+        Rows of the cohort, of people who have something that a view reads.
+    """
+    if not any(getattr(view, "uses_y", False) for view in views.values()):
+        return None
+    everybody = np.ones(len(cohort), dtype=bool)
+    has = [
+        everybody if PHENOTYPES in view.READS else cohort.has(modality(role, signals)) for role, view in views.items()
+    ]
+    rows = np.flatnonzero(np.any(has, axis=0))
+    train, validation = inner_split(codes[rows], cohort.groups[rows], fraction, seed)
+    return rows[train], rows[validation]
+
+
+def places(split: tuple[np.ndarray, np.ndarray] | None, rows: np.ndarray) -> tuple[np.ndarray, ...] | None:
+    """Where the rows of a split stand among the sorted `rows`."""
+    return None if split is None else tuple(np.searchsorted(rows, part) for part in split)
+
+
 def fit_views(
-    views: Mapping[str, BaseEstimator], signals: Mapping[str, str] | None, cohort: Cohort, codes: np.ndarray
+    views: Mapping[str, BaseEstimator],
+    signals: Mapping[str, str] | None,
+    cohort: Cohort,
+    codes: np.ndarray,
+    split: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> dict[str, BaseEstimator]:
     """Fit a clone of each view on these subjects.
 
@@ -32,6 +72,8 @@ def fit_views(
         Training subjects, blind.
     codes : array (N,) int
         Their classes.
+    split : pair of int arrays or None
+        Of `early_split`: a view that reads labels is fitted on the first part.
 
     Raises
     ------
@@ -44,9 +86,11 @@ def fit_views(
         raise InvalidOption("A system needs a view at least; got none. Name views={role: view}.")
     fitted = {}
     for role, view in sorted(views.items()):
-        source = _of_training(view, role, signals, cohort)
-        labels = (codes,) if getattr(view, "uses_y", False) else ()
-        fitted[role] = clone(view).fit(source, *labels)
+        if getattr(view, "uses_y", False):
+            rows = np.arange(len(cohort)) if split is None else split[0]
+            fitted[role] = clone(view).fit(_of_training(view, role, signals, cohort[rows]), codes[rows])
+        else:
+            fitted[role] = clone(view).fit(_of_training(view, role, signals, cohort))
     return fitted
 
 

@@ -41,11 +41,6 @@ def controls(name: str, model) -> dict:
     return {f"{name}-{word}-edges": clone(model).set_params(**{key: edges}) for word, edges in CONTROLS if key}
 
 
-def inner(model):
-    """The model that a search or a conformal wrapper is about; any other model itself."""
-    return getattr(model, "estimator", getattr(model, "model", model))
-
-
 EDGES_KEYS = ("edges", "estimator__edges", "model__edges")  # of a network, of a search over one, of a wrapper of one
 CONTROLS = (("no", "none"), ("shuffled", "shuffled"))
 

@@ -12,13 +12,13 @@ from graphfuse._check import check_option
 from graphfuse.cohort import Cohort
 from graphfuse.estimators.hierarchical import HierarchicalClassifier
 from graphfuse.estimators.hybrid import HybridFusion
+from graphfuse.estimators.panel import innermost
 from graphfuse.estimators.population_system import PopulationSystem
 from graphfuse.estimators.subject_system import SubjectSystem
 from graphfuse.evaluate.declaration import COLUMNS
 from graphfuse.evaluate.leaderboard import leaderboard
 from graphfuse.evaluate.metrics import METRICS, SMALLER_IS_BETTER, calibration_table, fold_scores
 from graphfuse.evaluate.missingness import scores_by_pattern
-from graphfuse.evaluate.models import inner
 from graphfuse.evaluate.sites import site_table
 from graphfuse.evaluate.splits import GivenSplits, Splits
 from graphfuse.evaluate.statistics import compare, summarise
@@ -103,15 +103,11 @@ class CrossValidation:
     def role(self, name: str) -> str:
         """What a model is here.
 
-        ``graph``; ``system``, a published one; ``fusion``, a network that fuses and has no control of its edges;
-        ``control``, a graph model whose edges were taken or shuffled; or ``baseline``.
+        ``graph``; ``system``, a published one; ``fusion``, a network that fuses and has no control of its edges, or a
+        panel with a graph model or a system in it; ``control``, a graph model whose edges were taken or shuffled; or
+        ``baseline``.
         """
-        model = inner(self.estimators.get(name))
-        if getattr(model, "edges", "given") != "given":
-            return "control"
-        if isinstance(model, (SubjectSystem, PopulationSystem)):
-            return "fusion" if isinstance(model, (HybridFusion, HierarchicalClassifier)) else "system"
-        return "graph" if hasattr(model, "build_network") and hasattr(model, "conv") else "baseline"
+        return _role(self.estimators.get(name))
 
     def best_baseline(self, metric: str = "auc") -> str:
         """The baseline of the highest mean; the strongest opponent there is on these folds."""
@@ -211,3 +207,15 @@ class CrossValidation:
 
 def _interval_text(mean: float, low: float, high: float) -> str:
     return "n/a" if pd.isna(mean) else f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _role(model) -> str:
+    model = innermost(model)
+    if getattr(model, "edges", "given") != "given":
+        return "control"
+    if isinstance(model, (SubjectSystem, PopulationSystem)):
+        return "fusion" if isinstance(model, (HybridFusion, HierarchicalClassifier)) else "system"
+    panel = getattr(model, "models", None)
+    if isinstance(panel, Mapping) and any(_role(member) != "baseline" for member in panel.values()):
+        return "fusion"
+    return "graph" if hasattr(model, "build_network") and hasattr(model, "conv") else "baseline"

@@ -9,6 +9,8 @@ import pandas as pd
 
 from graphfuse.errors import LeakColumn
 
+FEWEST = 10  # people of a level that is remembered: the effect of one person's level is that person
+
 
 def fit_design(table: pd.DataFrame, columns: Sequence[str]) -> dict[str, dict]:
     """How each column becomes numbers, learned from these subjects.
@@ -19,13 +21,13 @@ def fit_design(table: pd.DataFrame, columns: Sequence[str]) -> dict[str, dict]:
         Phenotypes.
     columns : sequence of str
         A number is standardised, a missing one is the median; anything else has one indicator a level but the first,
-        and a missing value is a level of its own.
+        and a missing value is a level of its own. A level that fewer than ten people have is not remembered.
 
     Returns
     -------
     dict
         column -> ``{"median", "mean", "weight"}``, where weight = 1 / deviation and 0 for a number that does not vary,
-        or ``{"levels", "share"}``, where `share` (L,) is how many have each level.
+        or ``{"levels", "share"}``, where `share` (L,) is how many of those with a remembered level have each.
     """
     return {name: _learn(_plain(table[name])) for name in columns}
 
@@ -33,7 +35,7 @@ def fit_design(table: pd.DataFrame, columns: Sequence[str]) -> dict[str, dict]:
 def apply_design(table: pd.DataFrame, design: dict[str, dict]) -> np.ndarray:
     """The columns of `design` as float64 (N, Q), of mean zero over the subjects that it was fitted on.
 
-    A number that does not vary in training, and a level that nobody has in training, are zeros: the training mean.
+    A number that does not vary in training, and a level that was not remembered, are zeros: the training mean.
     """
     parts = [_encode(_plain(table[name]), how) for name, how in design.items()]
     return np.concatenate(parts, axis=1) if parts else np.zeros((len(table), 0))
@@ -74,7 +76,8 @@ def _plain(column: pd.Series) -> pd.Series:
 def _learn(column: pd.Series) -> dict:
     if column.dtype != float:
         levels, count = np.unique(column.to_numpy(str), return_counts=True)
-        return {"levels": levels.tolist(), "share": count / len(column)}
+        kept = count >= FEWEST
+        return {"levels": levels[kept].tolist(), "share": count[kept] / max(count[kept].sum(), 1)}
     median = float(column.median()) if column.notna().any() else 0.0
     known = column.fillna(median)
     scale = float(known.std(ddof=0))
