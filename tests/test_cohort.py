@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -217,6 +218,14 @@ def test_columns_that_were_withheld_are_told_apart_from_unknown_ones(cohort):
     with pytest.raises(InvalidOption, match="a column for the graph must be one of"):
         blind.check_columns(["SIT"], "the graph")
     cohort.check_columns(["SITE"], "the graph")
+
+
+def test_a_column_that_names_families_is_nothing_to_learn_from(cohort):
+    table = cohort.phenotypes.assign(family=[f"f{i}" for i in range(len(cohort))])
+    grouped = replace(cohort, phenotypes=table, group="family")
+    with pytest.raises(InvalidOption, match="the graph asks for 'family'"):
+        grouped.check_columns(["family"], "the graph")
+    replace(cohort, group="SITE", site="SITE").check_columns(["SITE"], "the graph")
 
 
 @pytest.mark.parametrize("rows", [[3, 1], slice(2, 5), np.arange(N) < 3, 7])

@@ -178,5 +178,5 @@ SYSTEM = System(
     "256, dropout 0.5, learning rate 5e-4, weight decay 5e-4",
     inferred="the topology graph (Parisot's, 10 neighbours; the source has citations) and the node features; weights "
     "of the losses, 0.001 and 0.01: the second is about what the released ones come to once HSIC is divided by "
-    "(n - 1)^2; 200 epochs with early stopping on an inner split",
+    "(n - 1)^2; AdamW in place of Adam; 200 epochs with early stopping on an inner split",
 )

@@ -3,9 +3,10 @@
 The paper takes EEG channels and slices of speech; here any two modalities, each over its own regions.
 
 ``alpha = sigmoid(W2 relu(W1 mean_F(X)))``, ``X <- alpha X``; the first modality is narrowed by GraphSAGE
-``X <- relu(W [x_i || mean_j x_j])``; three times ``X <- relu(D^-1/2 (A + I) D^-1/2 X W)``, then structure pooling:
-kept are the nodes of largest ``|| ((I - D^-1/2 A D^-1/2) X)_i ||_1``, and ``A'_p = sparsemax_q(LeakyReLU(a . [x_p ||
-x_q]) + A_pq)``; ``h_m = sum_l relu([max X_l || mean X_l])``; ``h = [h_1 || h_2]``, ``h' = P softmax(W h) * h``, an MLP.
+``X <- relu(W [x_i || mean_j x_j])``, a mean weighted by edges; three times ``X <- relu(D^-1/2 (A + I) D^-1/2 X W)``,
+then structure pooling: kept are the nodes of largest ``|| ((I - D^-1/2 A D^-1/2) X)_i ||_1``, and
+``A'_p = sparsemax_q(LeakyReLU(a . [x_p || x_q]) + A_pq)``; ``h_m = sum_l relu([max X_l || mean X_l])``;
+``h = [h_1 || h_2]``, ``h' = P softmax(W h) * h``, an MLP.
 
 On purpose unlike the source: the gate is scaled by P, the number of features that are there, so that equal shares leave
 h as it is; a missing modality is zeros and has no share; both graphs keep the strongest tenth of their edges, where the
@@ -72,7 +73,7 @@ class StructureBranch(nn.Module):
 
 
 class EMOGCNNetwork(nn.Module):
-    """A branch a modality, the feature gate over both, and an MLP of widths 2 D, D, D / 2, C.
+    """A branch a modality, the feature gate over both, and an MLP of widths 4 D, D, D / 2, C.
 
     Parameters
     ----------
@@ -180,6 +181,7 @@ SYSTEM = System(
     "learning rate 1e-3 and weight decay 1e-3 from the code of the pooling",
     inferred="the form of both gates; the graphs (strongest 10 %) and features of any two modalities in place of EEG "
     "and speech; one scan a person in place of 29 segments; the MLP and its dropout; width 128, that of the "
-    "pooling's code; batches of 64 and at most 35 epochs in place of 512 and 1000, for time on a CPU",
+    "pooling's code; AdamW in place of Adam; batches of 64 and at most 35 epochs in place of 512 and 1000, for time "
+    "on a CPU; a region whose learned graph has a weight to itself gets no other 1 there before the next convolution",
     claim="MODMA, EEG + speech: accuracy 96.3 %; whether segments of one person were kept together is not stated",
 )

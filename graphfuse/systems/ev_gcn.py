@@ -175,6 +175,7 @@ SYSTEM = System(
     "Huang and Chung 2020, MICCAI, arXiv:2009.02759",
     needs={ROLE: ("timeseries", "connectivity")},
     phenotypes="which pairs: site and categories among the confounds (sex); edge weights: site and all confounds",
+    needs_phenotypes=True,
     transductive=True,
     found="2000 features, pairs of an affinity above 1.1, association network 128-128, four Chebyshev layers of 16 "
     "with three terms, jumping knowledge, head 256, dropout 0.2, edge dropout 0.3, learning rate 0.01, "

@@ -167,5 +167,5 @@ SYSTEM = System(
     inferred="threshold 0.3 on features, where the release has 0.9 too: of wide features no two people are so alike, "
     "and no pair would be left; features at mean squared length 1 in the loss on the graph, so that it is free of "
     "their number; four perspectives and dropout 0.5 from memory; the given graph's kernel; 128 components a modality; "
-    "100 epochs, early stopping on an inner split",
+    "AdamW in place of Adam; 100 epochs, early stopping on an inner split",
 )

@@ -167,6 +167,7 @@ SYSTEM = System(
     "loss on the graph, dropout 0.6, learning rate 5e-3, weight decay 1e-4",
     inferred="one gate a feature, with weight 0.1 of their mean; the exponent's sign (the printed one is an option); "
     "joint training, where GLCN trains the graph by its own loss alone; that loss a mean over people; rows of the "
-    "graph used without another normalisation; inductive, as the abstract asks; 100 epochs with early stopping on an "
-    "inner split",
+    "graph used without another normalisation; inductive, as the abstract asks; AdamW in place of Adam; 100 epochs "
+    "with early stopping on an inner split; a missing modality is the training mean, so that who lacks a large "
+    "one is near everybody and much heard",
 )

@@ -84,5 +84,6 @@ SYSTEM = System(
     phenotypes="edges: site and categories among the confounds (sex)",
     transductive=True,
     found="layers, hidden 16, dropout 0.5, learning rate 0.01, weight decay 5e-4, 200 epochs, patience 10",
-    inferred="the graph (Parisot's, 10 neighbours) and the node features; weight decay on all layers",
+    inferred="the graph (Parisot's, 10 neighbours) and the node features; AdamW in place of Adam; weight decay on "
+    "all layers",
 )

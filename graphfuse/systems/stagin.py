@@ -1,7 +1,7 @@
 """STAGIN: a graph isomorphism network over windows of a scan, regions weighed in each window, windows among each other.
 
 ``x_rw = W [one-hot of r || GRU(series of all regions in window w)] + b``
-``x <- MLP(A_w x + (1 + eps) x)``, A_w the strongest 30 % of positive correlations, each 1; four times
+``x <- MLP(A_w x + (1 + eps) x)``, A_w the strongest 30 % of pairs, the positive ones, each 1; four times
 ``z_w = mean_r alpha_rw x_rw`` after each, alpha from SERO or GARO; ``z = mean_w transformer(z)_w``
 logits = ``sum over layers of drop(W_l z_l + b_l)``; loss = cross-entropy + 1e-5 times
 ``sum over layers | H H^T / max(H H^T) - I |_F``

@@ -42,6 +42,8 @@ class System:
         Whether it cuts time series in seconds, so that their repetition times must be known.
     phenotypes : str
         What it reads phenotypes for; empty = nothing.
+    needs_phenotypes : bool
+        Whether a cohort without site and confounds cannot feed it.
     transductive : bool
         Whether the published system trains on graphs that hold the test subjects. Ours is inductive unless it is asked.
     found, inferred : str
@@ -58,6 +60,7 @@ class System:
     same_regions: bool = False
     seconds: bool = False
     phenotypes: str = ""
+    needs_phenotypes: bool = False
     transductive: bool = False
     found: str = ""
     inferred: str = ""
@@ -82,6 +85,11 @@ class System:
 
     def roles(self, cohort: Cohort) -> dict[str, str]:
         """Role -> modality of this cohort; the first that fit, no modality in two roles."""
+        if self.needs_phenotypes and not (cohort.confounds or cohort.site):
+            raise MissingModality(
+                f"{self.name} needs phenotypes; the cohort names no site and no confounds. Name some, or leave this "
+                "system out."
+            )
         if self.takes:
             able = {name: name for name, signal in cohort.signals.items() if signal.kind in self.takes}
             if not able:

@@ -129,6 +129,15 @@ def test_a_broken_file_is_named(series, tmp_path):
         stream_connectomes(series, "correlation", tmp_path, chunk=3)
 
 
+def test_the_message_says_why_and_not_where(tmp_path):
+    """A path may hold a person's name."""
+    with pytest.raises(
+        UnreadableFile, match=r"'person-3.json' cannot be read: No such file or directory\. Remove"
+    ) as told:
+        module._read_json(tmp_path / "person-3.json")
+    assert str(tmp_path) not in str(told.value)
+
+
 def test_a_pickle_is_not_opened(series, tmp_path):
     stream_connectomes(series, "correlation", tmp_path, chunk=3)
     np.save(tmp_path / "connectomes.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)

@@ -151,3 +151,8 @@ def test_impossible_options_are_refused():
         ConformalClassifier(MeanDifference(), coverage=1.0).fit(train.blind(), train.y)
     with pytest.raises(InvalidOption, match="transductive"):
         ConformalClassifier(gf.PopulationClassifier(transductive=True)).fit(train.blind(), train.y)
+    pooled = gf.Ridge(adjust=gf.ComBat(on_unseen="features"))
+    for model in (pooled, gf.LateFusion({"a": pooled}), ConformalClassifier(pooled)):
+        assert ConformalClassifier(model).scope == "features"
+        with pytest.raises(InvalidOption, match="on_unseen"):
+            ConformalClassifier(model).fit(train.blind(), train.y)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 import graphfuse as gf
-from graphfuse.errors import LeakageError
+from graphfuse.errors import GraphFuseError, LeakageError
 from graphfuse.estimators.consent import KEEPERS, as_agreed
 from graphfuse.estimators.model_file import read_model_file
 
@@ -66,3 +67,23 @@ def test_no_other_model_keeps_a_row_a_person(fitted, train, tmp_path):
             continue
         tensors = read_model_file(gf.save_model(model, tmp_path / name)).tensors
         assert all(len(train) not in tensor.shape for tensor in tensors.values()), name
+
+
+def test_a_model_of_means_that_is_fitted_again_keeps_people_again(train, tmp_path):
+    model = gf.prototypes(population().fit(train), 10).fit(train)
+    with pytest.raises(LeakageError, match="include_cohort=True"):
+        gf.save_model(model, tmp_path / "m")
+
+
+def test_a_graph_that_came_fitted_does_not_travel_with_the_means(train, tmp_path):
+    graph = gf.PopulationGraph(same=("site",))
+    graph.fit(torch.randn(len(train), 7), train.phenotypes)
+    model = gf.PopulationClassifier(graph=graph, epochs=2, hidden=(4,), components=8, members=1).fit(train)
+    tensors = read_model_file(gf.save_model(model, tmp_path / "m", prototype_size=10)).tensors
+    assert all(len(train) not in tensor.shape for tensor in tensors.values())
+
+
+def test_a_part_of_a_model_is_no_model(train, tmp_path):
+    graph = gf.PopulationGraph(same=("site",)).fit(torch.randn(len(train), 7), train.phenotypes)
+    with pytest.raises(GraphFuseError, match="classifier; got a PopulationGraph"):
+        gf.save_model(graph, tmp_path / "m")

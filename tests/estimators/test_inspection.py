@@ -63,3 +63,14 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     (tmp_path / "m").write_bytes(b"x" * 100)
     with pytest.raises(UnreadableFile):
         inspect_model(tmp_path / "m")
+
+
+def test_people_are_told_as_people_wherever_they_are(train, tmp_path):
+    nearest = gf.Ridge(impute="nearest").fit(train)
+    table = inspect_model(gf.save_model(nearest, tmp_path / "m", include_cohort=True)).set_index("part")
+    held = [part for part in table.index if ".people_.blocks." in part]
+    assert held
+    assert (table.loc[held, "about"] == f"people: {len(train)} rows").all()
+    panel = gf.LateFusion({"p": gf.PopulationClassifier(epochs=2, components=8, members=1)}).fit(train)
+    table = inspect_model(gf.save_model(panel, tmp_path / "m", prototype_size=10)).set_index("part")
+    assert table.loc["model.models_.p.x_", "about"].startswith("means of >= 10 people")

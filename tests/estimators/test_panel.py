@@ -117,3 +117,4 @@ def test_the_scope_is_the_widest():
     assert scope_of_panel({"a": gf.Ridge(), "b": Witness()}) == "training"
     assert scope_of_panel({"a": gf.Ridge(), "b": wide}) == "features"
     assert scope_of_panel({"a": gf.choose(wide, {"hidden": [(4,), (8,)]})}) == "features"
+    assert scope_of_panel({"a": gf.ConformalClassifier(gf.choose(wide, {"hidden": [(4,), (8,)]}))}) == "features"

@@ -138,3 +138,14 @@ def test_folds_of_one_class_have_no_auc_and_break_nothing():
 
 def test_repr_names_no_person():
     assert repr(made_up(EQUAL)) == "CrossValidation(5 models, 10 folds, 400 subjects)"
+
+
+def test_a_panel_with_a_graph_model_in_it_is_no_baseline(monkeypatch):
+    ridge, graph = gf.Ridge(("smri",)), gf.PopulationClassifier()
+    wrapped = gf.ConformalClassifier(gf.choose(graph, {"hidden": [(4,), (8,)]}))
+    made = {"linear": gf.LateFusion({"a": ridge}), "late": gf.LateFusion({"a": graph}), "wrapped": wrapped}
+    made["deep"] = gf.Stacking({"a": gf.LateFusion({"b": graph}), "c": ridge})
+    for name, model in made.items():
+        monkeypatch.setitem(ESTIMATORS, name, model)
+    result = made_up(dict.fromkeys(made, 0.5))
+    assert [result.role(name) for name in made] == ["baseline", "fusion", "graph", "fusion"]

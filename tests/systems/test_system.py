@@ -53,3 +53,10 @@ def test_series_of_unknown_repetition_time_cannot_be_cut_in_seconds(cohort):
     assert system(needs=needs).feedable(untimed)
     with pytest.raises(MissingModality, match="time series of known repetition time"):
         system(needs=needs, seconds=True).roles(untimed)
+
+
+def test_a_system_made_of_phenotypes_is_not_fed_by_a_cohort_without(cohort):
+    bare = replace(cohort, site=None, confounds=())
+    assert system(takes=("measures",)).feedable(bare)
+    assert not system(takes=("measures",), needs_phenotypes=True).feedable(bare)
+    assert system(takes=("measures",), needs_phenotypes=True).feedable(cohort)
