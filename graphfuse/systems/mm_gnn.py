@@ -161,6 +161,6 @@ SYSTEM = System(
     "third party's notes: the networks and the four graphs",
     inferred="M averages W; each measure of a modality has its network; entries are standardised over the training "
     "subjects; phenotypes are those of the cohort where the paper has sex, age, APOE and MMSE; early stopping on an "
-    "inner split, which the labels of the controls' networks do not see; AdamW in place of Adam; the controls are the "
+    "inner split, whose people are no controls of the reference; AdamW in place of Adam; the controls are the "
     "first class of the coding; a missing modality, of which zeros widen sigma for all",
 )
